@@ -1,0 +1,141 @@
+# make help tells the targets.
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)')
+
+B := build
+CC ?= cc
+PREFIX ?= /usr/local
+VERSION := $(shell cat VERSION)
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wpointer-arith -Wundef
+COMMON := -std=gnu11 -g $(WARN) -D_GNU_SOURCE -Isrc -Iinclude -MMD -MP
+
+# The shim runs inside other people's processes: no libc headers' inlines, no floating point, no
+# symbol that can be interposed, unwind information everywhere (exceptions pass through it).
+SHIM_CFLAGS := $(COMMON) -O2 -fPIC -ffreestanding -fno-builtin -fvisibility=hidden \
+  -ftls-model=initial-exec -mgeneral-regs-only -fno-stack-protector -fcf-protection=none \
+  -fasynchronous-unwind-tables -fomit-frame-pointer
+SHIM_LDFLAGS := -shared -nostdlib -Wl,-soname,libsquall.so -Wl,-z,now -Wl,-z,relro \
+  -Wl,--version-script=src/shim/exports.map -Wl,--build-id=sha1 -Wl,--hash-style=both
+
+SAN ?=
+CFLAGS ?= -O2
+READ_CFLAGS := $(COMMON) $(CFLAGS) -DSQUALL_VERSION='"$(VERSION)"' \
+  $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
+READ_LIBS := -ldw -lelf -lzstd -lyajl -liberty
+
+SHIM_SRC := $(wildcard src/base/*.c src/shim/*.c) src/region/layout.c src/region/create.c \
+  src/region/commit.c
+READ_SRC := $(wildcard src/base/*.c src/profile/*.c src/symbol/*.c src/analyse/*.c \
+  src/render/*.c) src/region/layout.c src/region/validate.c
+TOOL_SRC := $(wildcard tools/squall/*.c)
+UNIT_SRC := $(wildcard tests/unit/*_test.c)
+
+SHIM_OBJ := $(SHIM_SRC:%.c=$(B)/shim/%.o)
+READ_OBJ := $(READ_SRC:%.c=$(B)/read/%.o)
+TOOL_OBJ := $(TOOL_SRC:%.c=$(B)/read/%.o)
+UNIT_BIN := $(UNIT_SRC:%.c=$(B)/%)
+TEST_HELP := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
+
+.PHONY: all help demo check check-real check-rules soak bench install clean format FORCE
+all: $(B)/libsquall.so $(B)/squall
+
+help:
+	@printf '%s\n' \
+	  'make             build/libsquall.so and build/squall' \
+	  'make demo        a Kafka producer under squall, end to end (installs what it needs)' \
+	  'make check       all tests that take minutes (installs what they need)' \
+	  'make check-real  the full matrix of real programs and allocators' \
+	  'make check-rules only the rules of the house' \
+	  'make bench       cost beside the peers' \
+	  'make install     to PREFIX (/usr/local), under DESTDIR' \
+	  'make clean' \
+	  'V=1 shows commands; CC=clang; SAN=address,undefined for the reading half and its tests'
+
+# ---- build ----
+
+$(B)/libsquall.so: $(SHIM_OBJ) src/shim/exports.map
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(SHIM_LDFLAGS) -o $@ $(SHIM_OBJ) $(shell $(CC) -print-libgcc-file-name)
+
+$(B)/squall: $(READ_OBJ) $(TOOL_OBJ)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(READ_CFLAGS) -o $@ $^ $(READ_LIBS)
+
+$(B)/shim/%.o: %.c $(B)/flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(SHIM_CFLAGS) -c -o $@ $<
+
+$(B)/read/%.o: %.c $(B)/flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(READ_CFLAGS) -c -o $@ $<
+
+# Rebuilds everything when the compiler or its flags change.
+$(B)/flags: FORCE
+	@mkdir -p $(B)
+	@echo '$(CC) $(SHIM_CFLAGS) $(READ_CFLAGS)' | cmp -s - $@ || \
+	  echo '$(CC) $(SHIM_CFLAGS) $(READ_CFLAGS)' > $@
+FORCE:
+
+# Tests of the shim's rooms link what they need of the shim (never its hooks), the others the
+# reading half.
+UNIT_SHIM := $(patsubst %,$(B)/tests/unit/%_test,decide live index conf)
+HELP_OBJ := $(TEST_HELP:%.c=$(B)/read/%.o)
+
+$(B)/shim/parts.a: $(SHIM_OBJ)
+	$(Q)rm -f $@ && ar rc $@ $^
+
+$(filter $(UNIT_SHIM),$(UNIT_BIN)): $(B)/%: $(B)/read/%.o $(B)/shim/parts.a
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(READ_CFLAGS) -o $@ $^ -lcmocka -lm -lpthread
+
+$(filter-out $(UNIT_SHIM),$(UNIT_BIN)): $(B)/%: $(B)/read/%.o $(READ_OBJ) $(HELP_OBJ) \
+  $(filter-out %/main.o,$(TOOL_OBJ))
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(READ_CFLAGS) -o $@ $^ -lcmocka $(READ_LIBS)
+
+-include $(SHIM_OBJ:.o=.d) $(READ_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(HELP_OBJ:.o=.d) \
+  $(UNIT_SRC:%.c=$(B)/read/%.d)
+
+include tests/unit/unwind/unwind.mk
+
+# ---- use ----
+
+demo:
+	@tools/setup.sh build demo
+	@$(MAKE) -s all
+	@tools/demo/demo.sh
+
+check:
+	@tools/setup.sh build demo check
+	@$(MAKE) all tests
+	@tests/run.sh
+
+.PHONY: tests
+tests: $(UNIT_BIN) $(UNWIND_TESTS) $(B)/$(UNWIND_DIR)/unwind_rules
+
+check-rules: all
+	@tests/run.sh rules
+
+check-real:
+	@tools/setup.sh build demo check real
+	@$(MAKE) all tests
+	@tests/real/check-all.sh
+
+install: all
+	install -D -m 755 $(B)/squall $(DESTDIR)$(PREFIX)/bin/squall
+	install -D -m 755 $(B)/libsquall.so $(DESTDIR)$(PREFIX)/lib/squall/libsquall.so
+	install -D -m 644 include/squall/region.h $(DESTDIR)$(PREFIX)/include/squall/region.h
+	for m in docs/man/*; do install -D -m 644 $$m \
+	  $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/} || exit 1; done
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+clean:
+	rm -rf $(B)

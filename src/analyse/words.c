@@ -1,0 +1,116 @@
+/* Words of enumerations, the same in every format. */
+#include <string.h>
+
+#include "internal.h"
+
+const char *analyse_lost_name(enum region_lost reason) {
+    static const char *const names[REGION_LOST_COUNT] = {
+        [REGION_LOST_THREADS] = "threads",   [REGION_LOST_MODULES] = "modules",
+        [REGION_LOST_STRINGS] = "strings",   [REGION_LOST_STACKS] = "stacks",
+        [REGION_LOST_SITES] = "sites",       [REGION_LOST_CELLS] = "cells",
+        [REGION_LOST_LARGE] = "large",       [REGION_LOST_HISTOGRAMS] = "histograms",
+        [REGION_LOST_LIVE] = "live",         [REGION_LOST_COMMITS] = "commits",
+        [REGION_LOST_BUSY] = "busy",         [REGION_LOST_UNWIND] = "unwind",
+        [REGION_LOST_TICKS] = "ticks",       [REGION_LOST_CODEC] = "codec",
+        [REGION_LOST_CONTEXTS] = "contexts", [REGION_LOST_PRIVATE] = "private",
+    };
+    return (unsigned)reason < REGION_LOST_COUNT && names[reason] ? names[reason] : "other";
+}
+
+const char *analyse_stack_end_name(uint32_t end) {
+    static const char *const names[REGION_END_COUNT] = {
+        [REGION_END_UNKNOWN] = "unknown",
+        [REGION_END_OUTERMOST] = "outermost",
+        [REGION_END_NO_RULE] = "no_unwind_rule",
+        [REGION_END_JIT] = "jit",
+        [REGION_END_BOUND] = "bound",
+        [REGION_END_OTHER_STACK] = "other_stack",
+        [REGION_END_BAD_MEMORY] = "bad_memory",
+        [REGION_END_TOO_HARD] = "too_hard",
+        [REGION_END_NOT_WALKED] = "not_walked",
+        [REGION_END_CYCLE] = "cycle",
+    };
+    return end < REGION_END_COUNT && names[end] ? names[end] : "unknown";
+}
+
+const char *analyse_state_name(enum profile_state state) {
+    switch (state) {
+    case PROFILE_RUNNING:
+        return "running";
+    case PROFILE_ENDED:
+        return "ended";
+    case PROFILE_DIED:
+        return "died";
+    case PROFILE_REPLACED:
+        return "replaced";
+    case PROFILE_UNKNOWN:
+        break;
+    }
+    return "unknown";
+}
+
+const char *analyse_allocator_name(uint32_t allocator) {
+    switch (allocator) {
+    case REGION_ALLOCATOR_NONE:
+        return NULL;
+    case REGION_ALLOCATOR_GLIBC:
+        return "glibc";
+    case REGION_ALLOCATOR_JEMALLOC:
+        return "jemalloc";
+    case REGION_ALLOCATOR_TCMALLOC:
+        return "tcmalloc";
+    case REGION_ALLOCATOR_MIMALLOC:
+        return "mimalloc";
+    default:
+        return "other";
+    }
+}
+
+const char *analyse_role_name(enum analyse_role role) {
+    switch (role) {
+    case ANALYSE_WORKSPACE:
+        return "workspace";
+    case ANALYSE_OUTPUT:
+        return "output";
+    case ANALYSE_INPUT:
+        return "input";
+    case ANALYSE_ROLE_NONE:
+        break;
+    }
+    return NULL;
+}
+
+const char *analyse_direction_name(uint32_t direction) {
+    return direction == REGION_COMPRESS     ? "compress"
+           : direction == REGION_DECOMPRESS ? "decompress"
+                                            : NULL;
+}
+
+const char *analyse_codec_of(const char *function) {
+    static const struct {
+        const char *prefix, *codec;
+    } prefixes[] = {
+        {"ZSTD_", "zstd"},
+        {"ZSTDMT_", "zstd"},
+        {"ZDICT_", "zstd"},
+        {"deflate", "zlib"},
+        {"inflate", "zlib"},
+        {"compress", "zlib"},
+        {"uncompress", "zlib"},
+        {"zng_", "zlib"},
+        {"gz", "zlib"},
+        {"LZ4", "lz4"},
+        {"snappy", "snappy"},
+        {"_ZN6snappy", "snappy"},
+        {"Brotli", "brotli"},
+        {"lzma_", "lzma"},
+        {"BZ2_", "bz2"},
+        {"lzf_", "lzf"},
+        {"libdeflate_", "libdeflate"},
+        {"isal_", "isa-l"},
+    };
+    for (unsigned i = 0; function && i < ARRAY_SIZE(prefixes); i++)
+        if (strncmp(function, prefixes[i].prefix, strlen(prefixes[i].prefix)) == 0)
+            return prefixes[i].codec;
+    return NULL;
+}

@@ -1,0 +1,192 @@
+/* The regions and dumps of a folder: what is there, what may go. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+void folder_region_name(const struct region_header *h, char *name, size_t size) {
+    snprintf(name, size, "squall.%d.%" PRIu64 ".%016" PRIx64 ".region", h->pid, h->start_ticks,
+             h->random);
+}
+
+/* What snprintf returned: did it fit? */
+static int fits(int length, size_t size) {
+    return length < 0 || (size_t)length >= size ? -ENAMETOOLONG : 0;
+}
+
+static uint64_t file_time(const struct stat *s) {
+    return (uint64_t)s->st_mtim.tv_sec * 1000000000ull + (uint64_t)s->st_mtim.tv_nsec;
+}
+
+/* The last sign of life that the header tells: stores through a mapping do not touch the time of
+ * a file on tmpfs. */
+static uint64_t region_time(const struct region_header *h, const struct stat *s) {
+    uint64_t at = h->start_realtime_ns;
+    if (!(h->pair_sequence & 1) && h->end_raw_ns > h->start_raw_ns)
+        at += h->end_raw_ns - h->start_raw_ns;
+    return at > file_time(s) ? at : file_time(s);
+}
+
+static void copy_exe(struct source *source, const struct region_header *h,
+                     const struct region_view *view, char *exe, size_t size) {
+    uint64_t base = (uint64_t)(view->rows[REGION_STRINGS] - view->image);
+    uint64_t used = view->row_size[REGION_STRINGS] == 1 ? view->used[REGION_STRINGS] : 0;
+    exe[0] = 0;
+    if (h->exe == 0 || h->exe >= used)
+        return;
+    uint64_t room = used - h->exe < size - 1 ? used - h->exe : size - 1;
+    if (source_read(source, base + h->exe, exe, room, NULL) != 0)
+        room = 0;
+    exe[room] = 0;
+}
+
+int folder_inspect(struct source *source, struct maps *maps, const char *path,
+                   struct profile_file *file) {
+    struct region_view view;
+    struct region_error why;
+    memset(file, 0, sizeof *file);
+    int status = fits(snprintf(file->path, sizeof file->path, "%s", path), sizeof file->path);
+    file->uid = source->stat.st_uid;
+    file->bytes = (uint64_t)source->stat.st_blocks * 512;
+    file->realtime_ns = file_time(&source->stat);
+    file->packed = source_kind(source) == SOURCE_DUMP;
+    if (status || file->packed)
+        return status;
+    uint8_t *head = aligned_alloc(64, 64u * 1024u);
+    if (!head)
+        return -ENOMEM;
+    memset(head, 0, 64u * 1024u);
+    uint64_t size = source->size < 64u * 1024u ? source->size : 64u * 1024u;
+    status = source_read(source, 0, head, size, NULL);
+    if (status == 0)
+        status = region_validate(head, source->size, &view, &why);
+    if (status == 0) {
+        const struct region_header *h = view.header;
+        struct state state = state_of(maps, h, &source->stat, path);
+        file->key = h->random;
+        file->run_id = h->run_id;
+        file->start_ticks = h->start_ticks;
+        file->pid = h->pid;
+        file->state = state.state;
+        file->mapped = state.mapped;
+        file->realtime_ns = region_time(h, &source->stat);
+        copy_exe(source, h, &view, file->exe, sizeof file->exe);
+    }
+    free(head);
+    return status;
+}
+
+static int visible(const struct dirent *entry) {
+    return entry->d_name[0] != '.';
+}
+
+/* A file of a folder, if it is ours: 0, or why not. */
+static int inspect_name(const char *folder, const char *name, struct maps *maps,
+                        struct profile_file *file) {
+    char path[4096];
+    struct source source;
+    int status = fits(snprintf(path, sizeof path, "%s/%s", folder, name), sizeof path);
+    if (status == 0)
+        status = source_open(&source, AT_FDCWD, path, false, NULL);
+    if (status)
+        return status;
+    enum source_kind kind = source_kind(&source);
+    status = -EINVAL;
+    if (kind == SOURCE_REGION || kind == SOURCE_DUMP)
+        status = folder_inspect(&source, maps, path, file);
+    source_close(&source);
+    return status;
+}
+
+int profile_list(const char *folder, int (*each)(void *data, const struct profile_file *file),
+                 void *data) {
+    struct dirent **names;
+    struct profile_file *file = malloc(sizeof *file);
+    struct maps *maps = maps_open();
+    int status = 0, count = scandir(folder, &names, visible, alphasort);
+    if (count < 0) {
+        status = -errno;
+        goto cleanup;
+    }
+    if (!file || !maps)
+        status = -ENOMEM;
+    for (int i = 0; i < count; i++) {
+        if (status == 0 && inspect_name(folder, names[i]->d_name, maps, file) == 0)
+            status = each(data, file);
+        free(names[i]);
+    }
+    free(names);
+cleanup:
+    maps_close(maps);
+    free(file);
+    return status;
+}
+
+int profile_remove(const struct profile_file *file) {
+    struct profile_file now;
+    struct stat there;
+    struct source source;
+    struct maps *maps = maps_open();
+    int status = source_open(&source, AT_FDCWD, file->path, false, NULL);
+    if (status)
+        goto cleanup;
+    enum source_kind kind = source_kind(&source);
+    status = -EINVAL;
+    if (kind != SOURCE_REGION && kind != SOURCE_DUMP)
+        goto cleanup;
+    status = folder_inspect(&source, maps, file->path, &now);
+    if (status)
+        goto cleanup;
+    if (now.packed != file->packed || now.key != file->key)
+        status = -ESTALE;
+    else if (now.uid != geteuid() && now.uid != 0)
+        status = -EPERM;
+    else if (now.mapped)
+        status = -EBUSY;
+    else if (lstat(file->path, &there) != 0)
+        status = -errno;
+    else if (there.st_dev != source.stat.st_dev || there.st_ino != source.stat.st_ino)
+        status = -ESTALE;
+    else if (unlink(file->path) != 0)
+        status = -errno;
+cleanup:
+    source_close(&source);
+    maps_close(maps);
+    return status;
+}
+
+struct newest {
+    uint64_t time;
+    char path[4096];
+};
+
+static int is_newer(void *data, const struct profile_file *file) {
+    struct newest *best = data;
+    if (best->path[0] && file->realtime_ns < best->time)
+        return 0;
+    /* Of a region and the dump made of it in the same instant the dump knows more. */
+    if (best->path[0] && file->realtime_ns == best->time && !file->packed)
+        return 0;
+    best->time = file->realtime_ns;
+    memcpy(best->path, file->path, sizeof best->path);
+    return 0;
+}
+
+int profile_newest(const char *folder, char *path, size_t size) {
+    struct newest *best = calloc(1, sizeof *best);
+    if (!best)
+        return -ENOMEM;
+    int status = profile_list(folder, is_newer, best);
+    if (status == 0 && best->path[0] == 0)
+        status = -ENOENT;
+    if (status == 0)
+        status = fits(snprintf(path, size, "%s", best->path), size);
+    free(best);
+    return status;
+}

@@ -1,0 +1,213 @@
+/* What the files of this room share. Nothing outside src/profile includes this.
+ *
+ * The way of the bytes: a source (file or memory) gives a region, which image.c copies into an
+ * image (private memory, checked once), or a packed dump, from which dump.c takes such images.
+ * decode.c and cells.c make a profile_process of an image; state.c and clock.c say what became of
+ * the process and what its ticks are worth. */
+#ifndef SQUALL_PROFILE_INTERNAL_H
+#define SQUALL_PROFILE_INTERNAL_H
+
+#include <stdarg.h>
+#include <sys/stat.h>
+
+#include "profile.h"
+#include "region/region.h"
+
+/* ---- error.c ---- */
+
+/* Writes "FILE: offset N: REASON"; returns `code`, a negative errno. */
+int profile_fail(struct profile_error *error, int code, const char *file, uint64_t offset,
+                 const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* ---- memory.c: memory that goes all at once ---- */
+
+struct arena {
+    struct arena_chunk *chunks;
+};
+
+void *arena_take(struct arena *arena, size_t size); /* zeroed, aligned to 16; NULL: no memory */
+void *arena_take_array(struct arena *arena, size_t count, size_t size);
+char *arena_copy(struct arena *arena, const char *text, size_t size); /* adds a zero */
+void arena_free(struct arena *arena);
+
+/* ---- source.c: where bytes come from ---- */
+
+struct source {
+    const char *name;
+    int fd; /* -1: bytes in memory */
+    const uint8_t *bytes;
+    uint64_t size;
+    struct stat stat; /* of the file; zero for memory */
+    profile_progress *progress;
+    void *progress_data;
+    uint64_t done, total;
+};
+
+enum source_kind { SOURCE_OTHER, SOURCE_EMPTY, SOURCE_REGION, SOURCE_DUMP };
+
+/* Opens a regular file, never waiting (a FIFO is refused); `follow` symbolic links or not. */
+int source_open(struct source *source, int folder_fd, const char *path, bool follow,
+                struct profile_error *error);
+void source_memory(struct source *source, const void *bytes, size_t size, const char *name);
+void source_close(struct source *source);
+/* Exactly `size` bytes; a file that ends before is an error. */
+int source_read(struct source *source, uint64_t offset, void *out, size_t size,
+                struct profile_error *error);
+/* Judged by the first bytes. */
+enum source_kind source_kind(struct source *source);
+void source_progress(struct source *source, uint64_t bytes);
+
+/* ---- image.c: a private copy of a region ---- */
+
+struct image {
+    uint8_t *header;                         /* header and directory as they lie in the file */
+    uint8_t *tables[REGION_TABLE_COUNT + 1]; /* the readable rows; NULL if in `header` */
+    uint64_t directory_at[REGION_TABLE_COUNT + 1]; /* place of each entry; 0 = no such table */
+    struct region_view view;
+};
+
+int image_copy(struct source *source, struct image *image, struct profile_error *error);
+/* Takes over `bytes` (from aligned_alloc), a whole image, even when it fails. */
+int image_adopt(uint8_t *bytes, uint64_t size, const char *name, struct image *image,
+                struct profile_error *error);
+void image_free(struct image *image);
+
+/* ---- rows.c: rows that are being written ---- */
+
+/* Looks again at each row of a copied table; what changed meanwhile is read again from the live
+ * file. What stays torn has an odd sequence in `rows` afterwards. */
+void rows_settle(int fd, uint64_t offset, uint8_t *rows, uint64_t row_size, uint64_t count);
+
+/* ---- state.c ---- */
+
+struct maps; /* what all processes have mapped, read once for a whole folder */
+
+struct maps *maps_open(void); /* reads nothing yet; NULL: no memory */
+void maps_close(struct maps *maps);
+
+struct state {
+    enum profile_state state;
+    bool mapped;
+};
+
+/* What became of the process of a region; stat of its file, and the path of it for a look at its
+ * neighbours (NULL = do not look). */
+struct state state_of(struct maps *maps, const struct region_header *header,
+                      const struct stat *file, const char *path);
+/* True if both are set and equal: the clocks of that boot are ours. */
+bool state_is_this_boot(const struct region_header *header);
+
+/* ---- clock.c ---- */
+
+struct calibration {
+    double ticks_per_ns;
+    bool guessed;
+    bool this_boot;
+    uint64_t now_raw_ns;
+};
+
+void clock_calibrate(const struct image *image, struct calibration *out);
+/* Ticks to nanoseconds; saturates. */
+uint64_t clock_ns(double ticks_per_ns, uint64_t ticks);
+
+/* ---- decode.c, cells.c ---- */
+
+/* Behind profile_process.memory. */
+struct memory {
+    struct image image;
+    struct arena arena;
+};
+
+/* Fills `p` from an image, which it takes over even when it fails (profile_process_free then
+ * frees what there is). state, seconds_ns and the clock are set before by the caller. */
+int decode_process(struct profile_process *p, struct image *image, const char *file,
+                   struct profile_error *error);
+int decode_cells(struct profile_process *p, struct memory *memory);
+/* The age of a process at its last sign of life in the image. */
+uint64_t decode_last_sign(const struct image *image, double ticks_per_ns);
+/* All of it from a region. */
+int decode_region(struct source *source, struct maps *maps, const char *path,
+                  struct profile_process *p, struct profile_error *error);
+void profile_process_free(struct profile_process *p);
+/* A string of arguments or the like: any `size` bytes inside the table. */
+const char *decode_bytes(const struct region_view *view, uint64_t offset, uint64_t *size);
+
+/* ---- dump.c: the packed format, docs/format.md ---- */
+
+#define DUMP_MAGIC "SQUALLDP" /* 8 bytes, no terminating zero */
+#define DUMP_VERSION 1u
+#define DUMP_WINDOW_LOG 23 /* memory of the decompressor: 8 MiB */
+
+struct dump_header { /* not compressed; one zstd frame follows */
+    char magic[8];
+    uint32_t version;
+    uint32_t byte_order;
+};
+_Static_assert(sizeof(struct dump_header) == 16, "crosses the process boundary");
+
+enum dump_type {
+    DUMP_PROCESS = 1, /* struct dump_process: begins one */
+    DUMP_IMAGE,       /* a region, its tables moved together */
+    DUMP_SYMBOLS,     /* struct dump_symbols, struct dump_symbol each, strings */
+    DUMP_END          /* struct dump_end: nothing follows */
+};
+
+struct dump_record {
+    uint32_t type;
+    uint32_t reserved;
+    uint64_t length; /* of what follows */
+};
+_Static_assert(sizeof(struct dump_record) == 16, "crosses the process boundary");
+
+struct dump_process {
+    uint32_t state;        /* enum profile_state, when it was packed */
+    uint32_t flags;        /* enum dump_flag */
+    uint64_t ticks_per_ns; /* of the region's clock, in 1/2^32 */
+    uint64_t seconds_ns;
+    uint64_t packed_realtime_ns;
+    char ended_by[32]; /* empty = not known */
+};
+_Static_assert(sizeof(struct dump_process) == 64, "crosses the process boundary");
+enum dump_flag { DUMP_CLOCK_GUESSED = 1 };
+
+struct dump_symbols {
+    uint32_t count;
+    uint32_t reserved;
+    uint64_t strings_size; /* the last byte of the strings is a zero, and so is the first */
+};
+_Static_assert(sizeof(struct dump_symbols) == 16, "crosses the process boundary");
+
+struct dump_symbol { /* sorted by address, then module; innermost first */
+    uint64_t address;
+    uint32_t module;
+    uint32_t line;
+    uint32_t function; /* offset in the strings, 0 = not known */
+    uint32_t file;
+    uint32_t flags; /* enum dump_symbol_flag */
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct dump_symbol) == 32, "crosses the process boundary");
+enum dump_symbol_flag { DUMP_SYMBOL_INLINED = 1 };
+
+struct dump_end {
+    uint64_t processes;
+};
+_Static_assert(sizeof(struct dump_end) == 8, "crosses the process boundary");
+
+/* Appends the processes of a dump to `profile`. On failure the caller frees the profile. */
+int dump_load(struct source *source, struct profile *profile, struct profile_error *error);
+
+/* ---- load.c ---- */
+
+/* Room for one more process, zeroed; NULL: no memory. */
+struct profile_process *profile_add(struct profile *profile);
+
+/* ---- folder.c ---- */
+
+/* Fills `file` from an open source of a known kind. */
+int folder_inspect(struct source *source, struct maps *maps, const char *path,
+                   struct profile_file *file);
+/* The file name of a region, as the shim gives it. */
+void folder_region_name(const struct region_header *header, char *name, size_t size);
+
+#endif

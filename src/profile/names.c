@@ -1,0 +1,163 @@
+/* Collects the names of all addresses of a process for the dump: each (address, module) once, each
+ * string once. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+#include "names.h"
+
+#define SYMBOLS_MAX 64u /* of one address: inlined functions and the one they are in */
+
+struct place {
+    struct place_key {
+        uint64_t address;
+        uint64_t module;
+    } key;
+    UT_hash_handle hh;
+};
+
+struct text {
+    uint32_t offset;
+    UT_hash_handle hh;
+    char bytes[];
+};
+
+/* Offset of a string in the strings of the dump; 0 = none, or no room left for it. */
+static int intern(struct names *n, const char *s, uint32_t *offset) {
+    struct text *text;
+    size_t length = s ? strlen(s) : 0;
+    *offset = 0;
+    if (length == 0)
+        return 0;
+    HASH_FIND(hh, n->texts, s, length, text);
+    if (text) {
+        *offset = text->offset;
+        return 0;
+    }
+    if (length >= UINT32_MAX - n->strings_size)
+        return 0;
+    if (n->strings_size + length + 1 > n->strings_room) {
+        size_t room = (n->strings_size + length + 1) * 2;
+        char *grown = realloc(n->strings, room);
+        if (!grown)
+            return -ENOMEM;
+        n->strings = grown;
+        n->strings_room = room;
+    }
+    text = calloc(1, sizeof *text + length + 1);
+    if (!text)
+        return -ENOMEM;
+    memcpy(text->bytes, s, length + 1);
+    memcpy(n->strings + n->strings_size, s, length + 1);
+    text->offset = *offset = (uint32_t)n->strings_size;
+    n->strings_size += length + 1;
+    HASH_ADD_KEYPTR(hh, n->texts, text->bytes, length, text);
+    if (!text->hh.tbl) { /* no memory: not added */
+        free(text);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+static int add_symbol(struct names *n, const struct place_key *key,
+                      const struct profile_symbol *symbol) {
+    if (n->count == n->room) {
+        size_t room = n->room ? n->room * 2 : 1024;
+        struct dump_symbol *grown = reallocarray(n->symbols, room, sizeof *grown);
+        if (!grown)
+            return -ENOMEM;
+        n->symbols = grown;
+        n->room = room;
+    }
+    struct dump_symbol *row = &n->symbols[n->count];
+    *row = (struct dump_symbol){
+        .address = key->address,
+        .module = (uint32_t)key->module,
+        .line = symbol->line,
+        .flags = symbol->inlined ? DUMP_SYMBOL_INLINED : 0,
+    };
+    int status = intern(n, symbol->function, &row->function);
+    if (status == 0)
+        status = intern(n, symbol->file, &row->file);
+    n->count += status == 0;
+    return status;
+}
+
+static int collect(struct names *n, const struct profile_process *p) {
+    for (uint32_t i = 0; i < p->stack_count; i++) {
+        const struct profile_stack *stack = &p->stacks[i];
+        for (uint32_t k = 0; k < stack->count; k++) {
+            struct place_key key;
+            struct place *place;
+            memset(&key, 0, sizeof key);
+            key.address = stack->frames[k];
+            key.module = profile_find_module(p, stack, key.address);
+            if (key.module == 0)
+                continue;
+            HASH_FIND(hh, n->places, &key, sizeof key, place);
+            if (place)
+                continue;
+            place = calloc(1, sizeof *place);
+            if (!place)
+                return -ENOMEM;
+            place->key = key;
+            HASH_ADD(hh, n->places, key, sizeof place->key, place);
+            if (!place->hh.tbl) { /* no memory: not added */
+                free(place);
+                return -ENOMEM;
+            }
+        }
+    }
+    return 0;
+}
+
+static int by_address(const struct place *a, const struct place *b) {
+    if (a->key.address != b->key.address)
+        return a->key.address < b->key.address ? -1 : 1;
+    return (a->key.module > b->key.module) - (a->key.module < b->key.module);
+}
+
+int names_collect(struct names *n, const struct profile_process *p, profile_namer *namer,
+                  void *data) {
+    struct profile_symbol found[SYMBOLS_MAX];
+    struct place *place, *next;
+    memset(n, 0, sizeof *n);
+    n->strings = calloc(1, 4096);
+    if (!n->strings)
+        return -ENOMEM;
+    n->strings_room = 4096;
+    n->strings_size = 1; /* offset 0: no string */
+    int status = namer ? collect(n, p) : 0;
+    HASH_SRT(hh, n->places, by_address);
+    HASH_ITER(hh, n->places, place, next) {
+        if (status)
+            break;
+        memset(found, 0, sizeof found);
+        uint32_t count =
+            namer(data, p, (uint32_t)place->key.module, place->key.address, found, SYMBOLS_MAX);
+        for (uint32_t i = 0; i < count && i < SYMBOLS_MAX && status == 0; i++)
+            status = add_symbol(n, &place->key, &found[i]);
+    }
+    if (status)
+        names_free(n);
+    return status;
+}
+
+void names_free(struct names *n) {
+    struct place *place, *next_place;
+    struct text *text, *next_text;
+    HASH_ITER(hh, n->places, place, next_place) {
+        HASH_DEL(n->places, place);
+        free(place);
+    }
+    HASH_ITER(hh, n->texts, text, next_text) {
+        HASH_DEL(n->texts, text);
+        free(text);
+    }
+    free(n->symbols);
+    free(n->strings);
+    memset(n, 0, sizeof *n);
+}

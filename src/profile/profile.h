@@ -1,0 +1,259 @@
+/* profile: a region or a packed dump, loaded into one plain data model.
+ *
+ * Why: everything behind this door (names, findings, formats) works on arrays and strings that
+ * were checked once; no other room looks at region bytes. Counts and sizes are as in
+ * squall/region.h unless said otherwise; times are nanoseconds (the clock is calibrated here).
+ *
+ * Who owns what: a profile owns all that it points to until profile_free. Strings are never NULL
+ * and are what the watched process wrote: not printable, not UTF-8 until a renderer made them so.
+ *
+ * Errors: functions return 0 or a negative errno and fill struct profile_error, whose text is the
+ * one line to show: "FILE: offset N: REASON". */
+#ifndef SQUALL_PROFILE_H
+#define SQUALL_PROFILE_H
+
+#include <squall/region.h>
+#include <stdio.h>
+
+#include "base/base.h"
+
+struct profile_error {
+    char text[512];
+};
+
+enum profile_state {
+    PROFILE_RUNNING,
+    PROFILE_ENDED,    /* the exit handlers ran */
+    PROFILE_DIED,     /* it is gone and they did not */
+    PROFILE_REPLACED, /* by exec */
+    PROFILE_UNKNOWN
+};
+
+struct profile_thread {
+    uint32_t row; /* 0 = the overflow row: threads that share it */
+    int32_t tid;
+    uint32_t generations; /* threads that used the row before this one */
+    const char *name;
+    uint64_t start_ns; /* since the process started */
+    uint64_t allocs, frees, bytes;
+};
+
+struct profile_module {
+    const char *path;
+    uint8_t build_id[20];
+    uint32_t build_id_size; /* 0 = none */
+    uint64_t base, start, end;
+    uint32_t born, gone; /* see region_module */
+    bool unloaded;
+    uint32_t allocator; /* enum region_allocator */
+    uint32_t flags;     /* enum region_module_flag */
+};
+
+/* A frame's name as a dump kept it; a region has none. */
+struct profile_symbol {
+    uint64_t address;            /* as in frames, REGION_FRAME_EXACT included */
+    uint32_t module;             /* index, see profile_process.modules */
+    const char *function, *file; /* "" = not known */
+    uint32_t line;
+    bool inlined; /* in the next symbol of the same address */
+};
+
+struct profile_stack {
+    const uint64_t *frames; /* innermost first, see REGION_FRAME_EXACT */
+    uint32_t count;
+    uint32_t end; /* enum region_stack_end */
+    uint32_t module_event;
+};
+
+/* Estimates are in blocks as elsewhere: the 1/65536 units of sampled cells are gone, rounded. */
+struct profile_large {
+    uint64_t allocs, frees, bytes, freed_bytes, size_min, size_max; /* frees: by any thread */
+    uint64_t transient, transient_bytes, mmapped, reused, served;
+    uint64_t workspace_allocs, workspace_bytes, output_allocs, output_bytes, input_allocs,
+        input_bytes;
+    double source_ratio_min, source_ratio_max, source_ratio_mean; /* count 0: not known */
+    uint64_t source_ratio_count;
+    double produced_ratio_min, produced_ratio_max, produced_ratio_mean;
+    uint64_t produced_ratio_count;
+};
+
+struct profile_life {
+    uint64_t count, min, max, sum; /* nanoseconds; count 0: the rest means nothing */
+};
+
+/* The sums of one site and thread. A thread that has both an exact and a sampled cell at a site
+ * has one of these for each. */
+struct profile_cell {
+    uint32_t thread; /* index into threads */
+    bool sampled;    /* estimates */
+    bool shared;     /* the cell of threads without one of their own; thread is 0 then */
+    bool torn;       /* read while it was being written, or left so by a kill */
+    uint64_t allocs, frees, remote_frees; /* frees: by any thread, remote included */
+    uint64_t bytes, freed_bytes;
+    uint64_t live_bytes, live_blocks;
+    uint64_t peak_bytes;
+    bool peak_is_bound;          /* an upper bound, not the peak itself */
+    uint64_t size_min, size_max; /* of the blocks recorded */
+    uint64_t samples;
+    uint64_t allocator_ns;
+    struct profile_life life;
+    struct profile_large large; /* allocs 0: no large block */
+};
+
+struct profile_site {
+    uint32_t id;    /* the row in the region: unique within the process */
+    uint32_t stack; /* index into stacks; 0 is the empty stack */
+    uint32_t runtime;
+    uint32_t codec_function; /* index into codec_functions, 0 = none */
+    uint32_t direction;
+    uint32_t first_cell, cell_count; /* cells[first_cell ...], sorted by bytes, largest first */
+    /* REGION_CLASSES each, or NULL. The classes of sizes are bytes; those of lives and of time in
+     * the allocator are ticks: profile_class_start() divided by ticks_per_ns. */
+    const uint32_t *size_classes, *life_classes, *allocator_classes;
+    uint64_t large_peak; /* of live bytes of blocks from `large` up, over all threads: exact */
+};
+
+struct profile_codec_function {
+    const char *name;
+    uint32_t module, codec, direction, kind, found, patched, refused;
+};
+
+struct profile_tick {
+    uint64_t ns; /* since the process started */
+    uint64_t live_bytes, allocated_bytes, allocs, codec_bytes, in_allocator;
+};
+
+struct profile_process {
+    const char *file; /* where it was read from */
+    uint64_t key;     /* header.random: names one region */
+    int32_t pid, parent;
+    uint32_t uid, epoch;
+    const char *exe;
+    const char **arguments; /* argument_count, then NULL */
+    uint32_t argument_count;
+    uint64_t run_id;
+    uint8_t boot_id[16];
+    uint64_t start_ticks;
+    uint64_t start_realtime_ns;
+    uint64_t seconds_ns; /* from its start to its end, or to now, or to its last sign of life */
+    enum profile_state state;
+    const char *ended_by; /* "exit 0", "signal 9", "oom"; NULL = not known */
+    struct region_configuration configuration;
+    const char *codec_patterns;
+    uint32_t place, clock, notes;
+    uint64_t filesystem;
+    double ticks_per_ns; /* of the region's clock; never 0 */
+    bool clock_guessed;  /* nothing to calibrate by: all times are ticks taken for nanoseconds */
+    bool mapped;         /* some process has the region mapped now: not to be removed */
+    uint64_t lost[32];   /* by enum region_lost */
+    uint64_t inherited_frees, untracked_frees;
+    uint64_t large_live, large_peak, large_allocs, large_bytes;
+    uint64_t torn; /* rows that were torn */
+
+    /* Index 0 is the row 0 of each table. */
+    struct profile_thread *threads;
+    uint32_t thread_count;
+    struct profile_module *modules;
+    uint32_t module_count;
+    struct profile_stack *stacks;
+    uint32_t stack_count;
+    struct profile_site *sites;
+    uint32_t site_count;
+    struct profile_cell *cells;
+    uint32_t cell_count;
+    struct profile_codec_function *codec_functions;
+    uint32_t codec_function_count;
+    struct profile_tick *ticks; /* oldest first */
+    uint32_t tick_count;
+    struct profile_symbol *symbols; /* sorted by address, innermost (inlined) first; may be none */
+    uint32_t symbol_count;
+
+    void *memory; /* private to this room */
+};
+
+struct profile {
+    struct profile_process *processes; /* oldest first */
+    uint32_t count;
+};
+
+/* Called while a long load goes on: done of total bytes. May be NULL. */
+typedef void profile_progress(void *data, uint64_t done, uint64_t total);
+
+/* Loads a region, a packed dump, or every one of both in a folder (which may be empty: count 0).
+ * `path` may also be a folder of a running producer. On an error nothing is kept: no partial
+ * profile. A folder skips (and names through `warn`, if given) files that are not ours, and fails
+ * on one that is ours and broken. */
+int profile_load(const char *path, struct profile *profile, profile_progress *progress, void *data,
+                 void (*warn)(const char *line), struct profile_error *error);
+/* The same for the region of a running process, found through /proc/PID/maps and map_files. */
+int profile_load_pid(int pid, struct profile *profile, struct profile_error *error);
+/* From bytes in memory (fuzzing, tests). */
+int profile_load_memory(const void *image, size_t size, const char *name, struct profile *profile,
+                        struct profile_error *error);
+void profile_free(struct profile *profile);
+
+/* The module that holds an address of a stack, or 0. */
+uint32_t profile_find_module(const struct profile_process *p, const struct profile_stack *stack,
+                             uint64_t address);
+
+/* The first value of a class of a histogram: see struct region_histogram. */
+uint64_t profile_class_start(uint32_t class);
+
+/* ---- folders ---- */
+
+/* Where the shim would write: SQUALL_DIR, or the first usable of its other places. Returns 0 and
+ * a path in `path`. */
+int profile_default_folder(char *path, size_t size);
+/* Every place in which the shim may have left a region for us to read, those that exist: `folder`
+ * (NULL = SQUALL_DIR, if set), its own choices for our user and, for root, for every user (programs
+ * change theirs). Calls `each` with each path once; returns what profile_list returns. */
+int profile_places(const char *folder, int (*each)(void *data, const char *path), void *data);
+/* The newest region or dump in a folder; -ENOENT if there is none. */
+int profile_newest(const char *folder, char *path, size_t size);
+
+/* A file that is ours, from its header alone. */
+struct profile_file {
+    char path[4096];
+    bool packed; /* a dump: the fields of a region are zero */
+    uint64_t key, run_id, start_ticks;
+    int32_t pid;
+    uint32_t uid; /* of the file's owner */
+    enum profile_state state;
+    bool mapped;
+    char exe[256];        /* cut if longer */
+    uint64_t bytes;       /* taken on disk or in memory */
+    uint64_t realtime_ns; /* its last sign of life */
+};
+
+/* Calls `each` for every region and dump in a folder, by name; files that are not ours (other
+ * magic, not regular, symbolic links, unreadable) are passed over. Returns 0, a negative errno, or
+ * the first thing other than 0 that `each` returned. */
+int profile_list(const char *folder, int (*each)(void *data, const struct profile_file *file),
+                 void *data);
+/* Removes such a file, if it is still the same region or dump, is owned by us or root, and no
+ * process has it mapped (-EBUSY). */
+int profile_remove(const struct profile_file *file);
+
+/* ---- packing ---- */
+
+struct profile_end { /* what squall run knows of an end */
+    int32_t pid;
+    uint64_t start_ticks; /* 0 = not known: match by pid alone */
+    char ended_by[32];
+    uint64_t raw_ns; /* CLOCK_MONOTONIC_RAW when it was gone; 0 = not known */
+};
+
+/* Names one frame for the dump; called for each distinct (module, address). Appends to `out` up
+ * to `max` symbols, innermost first, returns how many. */
+typedef uint32_t profile_namer(void *data, const struct profile_process *p, uint32_t module,
+                               uint64_t address, struct profile_symbol *out, uint32_t max);
+
+/* Packs regions (files) into one dump at `output`, written beside it and renamed, mode 0600.
+ * The regions are removed after the rename when `remove` is set; one that a process still has
+ * mapped stays. `namer` may be NULL: no names. The strings that it gives need to last until its
+ * next call only. */
+int profile_pack(const char *const *regions, uint32_t count, const char *output,
+                 const struct profile_end *ends, uint32_t end_count, profile_namer *namer,
+                 void *data, bool remove, struct profile_error *error);
+
+#endif

@@ -1,0 +1,47 @@
+/* The inside of the JSON writer: json.c is its door, json_write.c its words, json_site.c and
+ * json_process.c what stands in the document. */
+#ifndef SQUALL_RENDER_JSON_H
+#define SQUALL_RENDER_JSON_H
+
+#include <yajl/yajl_gen.h>
+
+#include "internal.h"
+
+struct render_json {
+    FILE *out;
+    yajl_gen gen;
+    struct buffer scratch;
+    int error; /* the first one */
+};
+
+/* ---- json_write.c: one value or bracket each; errors are kept in json->error ---- */
+
+void json_write_out(void *json, const char *text, size_t length);
+void json_string(struct render_json *json, const char *text); /* made valid UTF-8 */
+void json_string_or_null(struct render_json *json, const char *text);
+void json_number(struct render_json *json, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void json_integer(struct render_json *json, uint64_t value);
+void json_real(struct render_json *json, double value); /* null if it is not finite */
+void json_boolean(struct render_json *json, bool value);
+void json_key(struct render_json *json, const char *name);
+void json_integer_or_null(struct render_json *json, const char *name, bool known, uint64_t value);
+void json_open_map(struct render_json *json, const char *name); /* NULL: without a key */
+void json_close_map(struct render_json *json);
+void json_open_array(struct render_json *json, const char *name);
+void json_close_array(struct render_json *json);
+void json_new_line(struct render_json *json);
+
+#define INTEGER(name, value) (json_key(json, name), json_integer(json, value))
+#define REAL(name, value) (json_key(json, name), json_real(json, value))
+#define STRING(name, value) (json_key(json, name), json_string_or_null(json, value))
+#define BOOLEAN(name, value) (json_key(json, name), json_boolean(json, value))
+
+/* ---- json_site.c, json_process.c ---- */
+
+void json_write_site(struct render_json *json, const struct profile_process *p,
+                     const struct analyse_site *site, const struct analyse_stack *stack);
+void json_write_process(struct render_json *json, const struct analysis *a,
+                        struct analyse_names *names, bool lines);
+
+#endif

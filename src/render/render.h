@@ -1,0 +1,52 @@
+/* render: one analysed process in the formats that people and programs read.
+ *
+ * Why: formats differ in layout only; every figure and every sentence comes from src/analyse.
+ *
+ * Who owns what: nothing here outlives a call but struct render_json, between begin and end. What
+ * the watched process wrote (names, paths, arguments) is made valid UTF-8 here, and for a terminal
+ * harmless: no byte of it can move a cursor or colour a line.
+ *
+ * What can fail returns 0 or a negative errno: the stream could not be written, or no memory. A
+ * caller that sees an error exits with it; what was written so far is then not a whole document. */
+#ifndef SQUALL_RENDER_H
+#define SQUALL_RENDER_H
+
+#include "analyse/analyse.h"
+
+/* ---- json.c: what scripts depend on; one element of "processes" at a time ---- */
+
+struct render_json;
+
+struct render_json *render_json_begin(FILE *out); /* NULL: no memory */
+/* Without `lines` frames have a function at most. */
+int render_json_process(struct render_json *json, const struct analysis *a,
+                        struct analyse_names *names, bool lines);
+/* Ends the document, flushes the stream and frees json. With `broken` the document is left open,
+ * so that it does not look whole. Returns the first error of all calls. */
+int render_json_end(struct render_json *json, bool broken);
+
+/* ---- text.c: for people ---- */
+
+struct render_text {
+    FILE *out;
+    unsigned width; /* columns; 0 = as long as it takes */
+    bool color;
+    bool lines;        /* files, lines and inlined frames */
+    bool whole_stacks; /* every frame as it is, nothing folded */
+    unsigned sites;    /* how many to show, 0 = all that the analysis has */
+};
+
+int render_text_process(const struct render_text *text, const struct analysis *a,
+                        struct analyse_names *names);
+
+/* A screen at most: totals, the first `text->sites` sites in two lines each, what is not visible
+ * in short. */
+int render_text_summary(const struct render_text *text, const struct analysis *a,
+                        struct analyse_names *names);
+
+/* Columns of a stream: $COLUMNS, else the terminal's, else 0. */
+unsigned render_width(FILE *out);
+/* Whether to colour a stream when nobody said: a terminal, no NO_COLOR, TERM not "dumb". */
+bool render_color(FILE *out);
+
+#endif

@@ -1,0 +1,291 @@
+/* Sums: what an allocation adds and a free takes away. */
+#include "account.h"
+
+#include "clock.h"
+#include "decide.h"
+#include "module.h"
+#include "real.h"
+#include "site.h"
+#include "unwind_lib.h"
+
+#define ROW(table, type, i) REGION_ROW(&shim.region, table, type, i)
+
+/* The compiler keeps the order of the owner's stores; so does the processor (x86). */
+#define ORDER() __asm__ volatile("" ::: "memory")
+
+int account_init(void) {
+    return site_init();
+}
+
+/* ---- small tools ---- */
+
+static void raise_to(uint64_t *p, uint64_t v) {
+    uint64_t old = RELAXED_LOAD(p);
+    while (old < v && !__atomic_compare_exchange_n(p, &old, v, true, __ATOMIC_RELAXED,
+                                                   __ATOMIC_RELAXED))
+        ;
+}
+
+static void lower_to(uint64_t *p, uint64_t v) {
+    uint64_t old = RELAXED_LOAD(p);
+    while (old > v && !__atomic_compare_exchange_n(p, &old, v, true, __ATOMIC_RELAXED,
+                                                   __ATOMIC_RELAXED))
+        ;
+}
+
+/* The half-octave class of a value, see REGION_CLASSES. */
+static unsigned class_of(uint64_t v) {
+    if (v < 2)
+        return 0;
+    unsigned top = 63u - (unsigned)__builtin_clzll(v);
+    unsigned c = 2 * top + (unsigned)(v >> (top - 1) & 1);
+    return c < REGION_CLASSES ? c : REGION_CLASSES - 1;
+}
+
+static bool is_large(uint64_t size) {
+    return size >= shim.large;
+}
+
+/* What a block counts for in a cell. */
+static struct decide_weight weigh(uint32_t kind, uint64_t size) {
+    if (kind == REGION_CELL_SAMPLED)
+        return decide_weigh(size ? size : 1, shim.conf.sample);
+    return (struct decide_weight){.bytes = size, .blocks = 1};
+}
+
+/* ---- blocks from `large` up ---- */
+
+static bool is_mmapped(uint64_t address) {
+    return real.is_glibc && ((const uint64_t *)address)[-1] & 2;
+}
+
+static void add_large(uint32_t cell, const struct account_event *e) {
+    struct region_header *h = shim.region.header;
+    struct region_site *s =
+        ROW(REGION_SITES, struct region_site, ROW(REGION_CELLS, struct region_cell, cell)->site);
+    RELAXED_ADD(&h->large_allocs, 1);
+    RELAXED_ADD(&h->large_bytes, e->size);
+    raise_to(&h->large_peak, RELAXED_ADD(&h->large_live, e->size) + e->size);
+    raise_to(&s->large_peak, RELAXED_ADD(&s->large_live, e->size) + e->size);
+    uint32_t row = site_large(cell);
+    if (!row)
+        return;
+    struct region_large *l = ROW(REGION_LARGE, struct region_large, row);
+    RELAXED_ADD(&l->allocs, 1);
+    RELAXED_ADD(&l->bytes, e->size);
+    raise_to(&l->size_min_inverted, ~e->size);
+    raise_to(&l->size_max, e->size);
+    if (e->timed)
+        RELAXED_ADD(&l->timed, 1);
+    if (is_mmapped(e->address))
+        RELAXED_ADD(&l->mmapped, 1);
+}
+
+static void remove_large(const struct region_cell *c, uint64_t size, uint64_t life, bool remote) {
+    struct region_site *s = ROW(REGION_SITES, struct region_site, c->site);
+    RELAXED_ADD(&shim.region.header->large_live, -size);
+    RELAXED_ADD(&s->large_live, -size);
+    uint32_t row = RELAXED_LOAD(&c->large);
+    if (!row)
+        return;
+    struct region_large *l = ROW(REGION_LARGE, struct region_large, row);
+    RELAXED_ADD(&l->frees, 1);
+    RELAXED_ADD(&l->freed_bytes, size);
+    if (remote)
+        RELAXED_ADD(&l->remote_frees, 1);
+    if (life <= clock_ticks(shim.conf.transient_ns)) {
+        RELAXED_ADD(&l->transient, 1);
+        RELAXED_ADD(&l->transient_bytes, size);
+    }
+}
+
+/* ---- cells ---- */
+
+static uint64_t live_bytes(const struct region_cell *c, const struct region_remote *r) {
+    return c->bytes - c->freed_bytes - RELAXED_LOAD(&r->freed_bytes);
+}
+
+static void add_owned(struct region_cell *c, const struct region_remote *r,
+                      const struct account_event *e, struct decide_weight w, uint64_t ticks) {
+    c->sequence++;
+    ORDER();
+    c->allocs += w.blocks;
+    c->bytes += w.bytes;
+    c->samples++;
+    c->allocator_ticks += ticks;
+    if (e->size < c->size_min)
+        c->size_min = e->size;
+    if (e->size > c->size_max)
+        c->size_max = e->size;
+    /* Live bytes rise at no other moment, so this peak is exact. */
+    uint64_t live = live_bytes(c, r);
+    if ((int64_t)live > (int64_t)c->peak_bytes)
+        c->peak_bytes = live;
+    ORDER();
+    c->sequence++;
+}
+
+static void add_shared(struct region_cell *c, const struct region_remote *r,
+                       const struct account_event *e, struct decide_weight w, uint64_t ticks) {
+    RELAXED_ADD(&c->allocs, w.blocks);
+    RELAXED_ADD(&c->bytes, w.bytes);
+    RELAXED_ADD(&c->samples, 1);
+    RELAXED_ADD(&c->allocator_ticks, ticks);
+    lower_to(&c->size_min, e->size);
+    raise_to(&c->size_max, e->size);
+    uint64_t live = live_bytes(c, r);
+    if ((int64_t)live > 0)
+        raise_to(&c->peak_bytes, live);
+}
+
+/* Ticks in the allocator that a timed block stands for. */
+static uint64_t scale_ticks(const struct account_event *e, uint32_t kind, struct decide_weight w) {
+    if (!e->timed)
+        return 0;
+    if (kind == REGION_CELL_SAMPLED)
+        return (uint64_t)((unsigned __int128)e->allocator_ticks * w.blocks / REGION_SAMPLED_UNIT);
+    return e->allocator_ticks * (is_large(e->size) ? 1 : SHIM_TIMED_EVERY);
+}
+
+/* Every large and every sampled block, the first few of a cell, then one in 16. */
+static bool enters_histogram(uint32_t kind, uint64_t size, uint64_t count) {
+    return kind == REGION_CELL_SAMPLED || is_large(size) || count < 64 || count % 16 == 0;
+}
+
+static void add_to_histogram(const struct region_cell *c, const struct account_event *e) {
+    if (!enters_histogram(c->kind, e->size, c->samples))
+        return;
+    struct region_histogram *h = site_histogram(c->site);
+    if (!h)
+        return;
+    h->size[class_of(e->size)]++;
+    if (e->timed)
+        h->allocator[class_of(e->allocator_ticks)]++;
+}
+
+static void add(uint32_t cell, bool owned, const struct account_event *e) {
+    struct region_cell *c = ROW(REGION_CELLS, struct region_cell, cell);
+    const struct region_remote *r = ROW(REGION_REMOTE, struct region_remote, cell);
+    struct decide_weight w = weigh(c->kind, e->size);
+    uint64_t ticks = scale_ticks(e, c->kind, w);
+    if (owned)
+        add_owned(c, r, e, w, ticks);
+    else
+        add_shared(c, r, e, w, ticks);
+    if (is_large(e->size))
+        add_large(cell, e);
+    add_to_histogram(c, e);
+}
+
+/* ---- events ---- */
+
+/* Most stacks were seen a moment ago. */
+INLINE uint32_t find_recent(struct shim_self *self, const struct unwind_result *stack,
+                            uint32_t kind) {
+    uint64_t hash = (stack->hash ^ RELAXED_LOAD(&module_layout)) + kind;
+    __typeof__(&self->private->recent[0]) recent =
+        &self->private->recent[hash * 0x9e3779b97f4a7c15ull >> 58];
+    _Static_assert(SHIM_RECENT == 64, "six bits of the hash");
+    if (LIKELY(recent->hash == hash && recent->cell))
+        return recent->cell;
+    uint32_t cell = site_cell(self, stack, kind);
+    if (ROW(REGION_CELLS, struct region_cell, cell)->thread == self->row) {
+        recent->hash = hash;
+        recent->cell = cell;
+    }
+    return cell;
+}
+
+static uint32_t find_cell(struct shim_self *self, const struct account_event *e, bool nested) {
+    uint32_t kind = e->sampled ? REGION_CELL_SAMPLED : REGION_CELL_EXACT;
+    struct unwind_result stack = {.end = REGION_END_NOT_WALKED};
+    if (nested) {
+        region_lose(&shim.region, REGION_LOST_BUSY, 1);
+        return site_shared_cell(0, kind);
+    }
+    struct shim_private *p = self->private;
+    struct unwind_thread *walker = p && p->unwind ? p->unwind : account_borrow_walker();
+    if (UNLIKELY(!walker)) {
+        region_lose(&shim.region, REGION_LOST_UNWIND, 1);
+        return site_shared_cell(0, kind);
+    }
+    if (UNLIKELY(shim.walks_by_lib))
+        unwind_lib_walk(walker, e->at, &stack);
+    else
+        unwind_walk(walker, e->at, &stack);
+    if (LIKELY(p && walker == p->unwind))
+        return find_recent(self, &stack, kind);
+    uint32_t cell = site_cell(self, &stack, kind);
+    account_return_walker(walker);
+    return cell;
+}
+
+void account_alloc(struct shim_self *self, const struct account_event *e) {
+    bool nested = self->busy;
+    self->busy = 1;
+    ORDER();
+    uint32_t cell = find_cell(self, e, nested);
+    struct live_entry entry = {.cell = cell, .size = e->size, .born = e->now};
+    if (live_insert(e->address, shim.epoch, &entry)) {
+        const struct region_cell *c = ROW(REGION_CELLS, struct region_cell, cell);
+        add(cell, !nested && c->thread && c->thread == self->row, e);
+    } else {
+        /* Whole or not at all: a block whose free would be missed would look like a leak. */
+        region_lose(&shim.region, REGION_LOST_LIVE, 1);
+    }
+    ORDER();
+    self->busy = nested;
+}
+
+static void free_owned(struct region_cell *c, struct decide_weight w, uint64_t life) {
+    c->sequence++;
+    ORDER();
+    c->frees += w.blocks;
+    c->freed_bytes += w.bytes;
+    c->freed_samples++;
+    c->life_sum += life;
+    if (life < c->life_min)
+        c->life_min = life;
+    if (life > c->life_max)
+        c->life_max = life;
+    ORDER();
+    c->sequence++;
+}
+
+static void free_remote(struct region_remote *r, struct decide_weight w, uint64_t life) {
+    RELAXED_ADD(&r->frees, w.blocks);
+    RELAXED_ADD(&r->freed_bytes, w.bytes);
+    RELAXED_ADD(&r->freed_samples, 1);
+    RELAXED_ADD(&r->life_sum, life);
+    raise_to(&r->life_min_inverted, ~life);
+    raise_to(&r->life_max, life);
+}
+
+void account_free(struct shim_self *self, const struct live_entry *entry) {
+    struct region *region = &shim.region;
+    if (live_epoch(entry) != shim.epoch) {
+        RELAXED_ADD(region->base ? &region->header->inherited_frees : &shim.provisional_inherited,
+                    1);
+        return;
+    }
+    bool nested = self->busy;
+    self->busy = 1;
+    ORDER();
+    struct region_cell *c = ROW(REGION_CELLS, struct region_cell, entry->cell);
+    struct decide_weight w = weigh(c->kind, entry->size);
+    uint64_t now = clock_now(), life = now > entry->born ? now - entry->born : 0;
+    bool owned = !nested && c->thread && c->thread == self->row;
+    if (owned)
+        free_owned(c, w, life);
+    else
+        free_remote(ROW(REGION_REMOTE, struct region_remote, entry->cell), w, life);
+    if (is_large(entry->size))
+        remove_large(c, entry->size, life, !owned);
+    if (enters_histogram(c->kind, entry->size, c->frees)) {
+        uint32_t row = ROW(REGION_SITES, struct region_site, c->site)->histogram;
+        if (row)
+            ROW(REGION_HISTOGRAMS, struct region_histogram, row)->life[class_of(life)]++;
+    }
+    ORDER();
+    self->busy = nested;
+}

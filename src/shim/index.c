@@ -1,0 +1,40 @@
+#include "index.h"
+
+#include <errno.h>
+#include <linux/mman.h>
+
+#include "base/syscall.h"
+
+int index_init(struct index *index, uint64_t rows) {
+    uint64_t words = 1024;
+    while (words < 2 * rows)
+        words *= 2;
+    long at = base_syscall(SYS_mmap, 0, words * 8, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base_is_error(at))
+        return (int)at;
+    base_syscall(SYS_madvise, at, words * 8, MADV_NOHUGEPAGE);
+    base_syscall(SYS_madvise, at, words * 8, MADV_DONTDUMP);
+    index->words = (uint64_t *)at;
+    index->mask = words - 1;
+    return 0;
+}
+
+void index_clear(struct index *index) {
+    base_syscall(SYS_madvise, index->words, (index->mask + 1) * 8, MADV_DONTNEED);
+}
+
+uint32_t index_add(struct index *index, uint64_t hash, uint32_t row,
+                   bool (*is_same)(uint32_t row, uint64_t hash)) {
+    uint64_t word = hash >> INDEX_ROW_BITS << INDEX_ROW_BITS | row;
+    for (uint32_t i = 0; i < INDEX_PROBES; i++) {
+        uint64_t *w = &index->words[(hash + i) & index->mask], none = 0;
+        if (__atomic_compare_exchange_n(w, &none, word, false, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_ACQUIRE))
+            return row;
+        uint32_t other = (uint32_t)(none & ((1u << INDEX_ROW_BITS) - 1));
+        if (none >> INDEX_ROW_BITS == hash >> INDEX_ROW_BITS && is_same(other, hash))
+            return other;
+    }
+    return 0;
+}

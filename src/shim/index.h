@@ -1,0 +1,43 @@
+/* index: hash → row of a table, private to the process.
+ *
+ * Why: rows are found by hash at every event, and the readers need no index, so it is not in the
+ * region. A word holds the upper 40 bits of the hash and the row's number; the row holds the whole
+ * hash, and the caller compares it. Words are added with a compare-and-swap and never removed. */
+#ifndef SQUALL_SHIM_INDEX_H
+#define SQUALL_SHIM_INDEX_H
+
+#include "base/base.h"
+
+struct index {
+    uint64_t *words;
+    uint64_t mask;
+};
+
+#define INDEX_PROBES 32u
+#define INDEX_ROW_BITS 24u
+
+/* For up to `rows` rows. Returns 0 or -ENOMEM. */
+int index_init(struct index *index, uint64_t rows);
+/* Forgets everything (a forked child, before it has threads). */
+void index_clear(struct index *index);
+
+/* The next row whose word matches, starting at *probe (0 at first), 0 = no more. */
+INLINE uint32_t index_next(const struct index *index, uint64_t hash, uint32_t *probe) {
+    while (*probe < INDEX_PROBES) {
+        uint64_t w = __atomic_load_n(&index->words[(hash + (*probe)++) & index->mask],
+                                     __ATOMIC_ACQUIRE);
+        if (!w)
+            return 0;
+        if (w >> INDEX_ROW_BITS == hash >> INDEX_ROW_BITS)
+            return (uint32_t)(w & ((1u << INDEX_ROW_BITS) - 1));
+    }
+    return 0;
+}
+
+/* Publishes a row. Returns the row that is found under the hash from now on: this one, or the one
+ * that another thread published first; 0 = no room. A word of another hash with the same upper
+ * bits is passed over when `is_same` says so. */
+uint32_t index_add(struct index *index, uint64_t hash, uint32_t row,
+                   bool (*is_same)(uint32_t row, uint64_t hash));
+
+#endif

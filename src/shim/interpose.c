@@ -1,0 +1,476 @@
+/* interpose: the exported hooks.
+ *
+ * Each hook is one or two unlikely tests and a tail call. What a test catches goes through a stub,
+ * which saves where the caller's frame begins, to a record_ function; those do the work, out of
+ * line. Nothing is held while the next allocator runs: it may throw (operator new), fork, or call
+ * back into a hook. */
+#include "account.h"
+#include "clock.h"
+#include "decide.h"
+#include "hooks.h"
+#include "lifecycle.h"
+#include "live.h"
+#include "module.h"
+#include "real.h"
+
+/* A stub is entered by a jump, so the stack is as the program left it: pc, sp and rbp of the
+ * caller are at hand. It passes the hook's first three arguments on and a pointer to the three
+ * words as the fourth. Unwinders pass through it. */
+#define STUB(name)                                                                                \
+    __asm__(".pushsection .text.cold,\"ax\",@progbits\n"                                            \
+            ".hidden slow_" #name "\n.globl slow_" #name "\n"                                       \
+            ".type slow_" #name ",@function\n"                                                      \
+            "slow_" #name ":\n"                                                                     \
+            ".cfi_startproc\n"                                                                      \
+            "sub $40, %rsp\n"                                                                       \
+            ".cfi_adjust_cfa_offset 40\n"                                                           \
+            "mov 40(%rsp), %rax\n"                                                                  \
+            "mov %rax, (%rsp)\n"                                                                    \
+            "lea 48(%rsp), %rax\n"                                                                  \
+            "mov %rax, 8(%rsp)\n"                                                                   \
+            "mov %rbp, 16(%rsp)\n"                                                                  \
+            "mov %rsp, %rcx\n"                                                                      \
+            "call record_" #name "\n"                                                               \
+            "add $40, %rsp\n"                                                                       \
+            ".cfi_adjust_cfa_offset -40\n"                                                          \
+            "ret\n"                                                                                 \
+            ".cfi_endproc\n"                                                                        \
+            ".size slow_" #name ", .-slow_" #name "\n"                                              \
+            ".popsection\n")
+_Static_assert(offsetof(struct unwind_start, pc) == 0 && offsetof(struct unwind_start, sp) == 8 &&
+                   offsetof(struct unwind_start, bp) == 16,
+               "the stub writes them");
+
+/* Declares the stub and the function behind it. */
+#define SLOW(type, name, ...)                                                                     \
+    STUB(name);                                                                                   \
+    __attribute__((visibility("hidden"))) type slow_##name(__VA_ARGS__);                          \
+    __attribute__((visibility("hidden"), used)) type record_##name
+
+/* ---- one allocation, whichever function asks for it ---- */
+
+struct request {
+    enum hook hook;
+    size_t size; /* bytes asked for */
+    size_t a, b, c; /* arguments as given */
+    void **out;     /* posix_memalign */
+    void *old;      /* realloc */
+    int error;      /* posix_memalign's result */
+};
+
+typedef void *take1(size_t);
+typedef void *take2(size_t, size_t);
+typedef void *take3(size_t, size_t, size_t);
+typedef int take_out(void **, size_t, size_t);
+
+INLINE void *call_next(struct request *q) {
+    void *f = real.next[q->hook];
+    switch (q->hook) {
+    case HOOK_malloc:
+        return real.malloc(q->a);
+    case HOOK_calloc:
+        return real.calloc(q->a, q->b);
+    case HOOK_realloc:
+        return real.realloc(q->old, q->a);
+    case HOOK_posix_memalign:
+        q->error = ((take_out *)f)(q->out, q->a, q->b);
+        return q->error ? NULL : *q->out;
+    case HOOK_memalign:
+    case HOOK_aligned_alloc:
+        return ((take2 *)f)(q->a, q->b);
+    case HOOK_valloc:
+    case HOOK_pvalloc:
+        return ((take1 *)f)(q->a);
+    default: /* an operator; registers that it does not look at do no harm */
+        return f ? ((take3 *)f)(q->a, q->b, q->c) : real.malloc(q->a);
+    }
+}
+
+/* ---- deciding and counting ---- */
+
+enum verdict { COUNT, SAMPLE, EXACT };
+
+/* A thread without a row has no countdown: each block is drawn for itself, with the same p. */
+static bool draws_sample(size_t size) {
+    uint64_t random = clock_now() ^ (uint64_t)&random;
+    return shim.conf.sample && size &&
+           decide_random(&random) >> 2 < decide_probability(size, shim.conf.sample);
+}
+
+static enum verdict decide(const struct shim_self *self, size_t size) {
+    const struct region_thread *row = *self->slot;
+    if (shim.exact || size >= shim.large)
+        return EXACT;
+    if (!row)
+        return draws_sample(size) ? SAMPLE : COUNT;
+    return row->byte_left < size ? SAMPLE : COUNT;
+}
+
+/* Single adds to the words of the fast path: a signal handler may count in between. */
+static void count_alloc(struct shim_self *self, size_t size, enum verdict verdict) {
+    struct region_thread *row = *self->slot;
+    self->counted++;
+    if (!row) {
+        account_shared_counts(1, size, 0);
+        return;
+    }
+    row->allocs++;
+    if (verdict == COUNT) {
+        row->byte_left -= size;
+        return;
+    }
+    row->byte_goal += size;
+    if (verdict == SAMPLE) {
+        uint64_t fallback = clock_now();
+        uint64_t *random = self->private ? &self->private->random : &fallback;
+        uint64_t change = decide_interval(random, shim.conf.sample) - row->byte_left;
+        row->byte_left += change;
+        row->byte_goal += change;
+    }
+}
+
+static void count_free(struct shim_self *self) {
+    struct region_thread *row = *self->slot;
+    if (row)
+        row->frees++;
+    else
+        account_shared_counts(0, 0, 1);
+}
+
+/* ---- recording ---- */
+
+static bool is_timed(struct shim_self *self, size_t size, enum verdict verdict) {
+    if (verdict == COUNT)
+        return false;
+    if (verdict == SAMPLE || size >= shim.large)
+        return true;
+    if (!self->private || --self->private->timed_in)
+        return false;
+    self->private->timed_in = SHIM_TIMED_EVERY;
+    return true;
+}
+
+INLINE void record(struct shim_self *self, const struct request *q, const void *p,
+                   const struct unwind_start *at, uint64_t before, enum verdict verdict) {
+    /* This makes a forked child's region, where nothing was recorded before. */
+    bool recorded = verdict != COUNT && shim_enter_region(self);
+    count_alloc(self, q->size, verdict);
+    if (!recorded)
+        return;
+    uint64_t now = clock_now();
+    struct account_event event = {
+        .address = (uint64_t)p,
+        .size = q->size,
+        .at = at,
+        .now = now,
+        .allocator_ticks = now - before,
+        .timed = before != 0,
+        .sampled = verdict == SAMPLE,
+    };
+    account_alloc(self, &event);
+    struct region_thread *row = *self->slot;
+    if (event.timed && row)
+        row->last_clock = now;
+    if (UNLIKELY(now >= RELAXED_LOAD(&lifecycle_next_tick)))
+        lifecycle_tick(now);
+}
+
+INLINE void *allocate_one(struct request *q, const struct unwind_start *at) {
+    struct shim_self *self = &shim_self;
+    if (!shim_enter(self))
+        return call_next(q);
+    enum verdict verdict = decide(self, q->size);
+    uint64_t before = is_timed(self, q->size, verdict) ? clock_now() : 0;
+    uint32_t counted_before = self->counted;
+    void *p = call_next(q);
+    /* jemalloc's aligned operators do pass through the exported aligned_alloc. */
+    bool is_counted = q->hook >= HOOK_FIRST_OPERATOR && self->counted != counted_before;
+    if (p && !is_counted)
+        record(self, q, p, at, before, verdict);
+    return p;
+}
+
+static void *allocate(struct request *q, const struct unwind_start *at) {
+    return allocate_one(q, at);
+}
+
+/* ---- malloc and its kin ---- */
+
+/* The fast path of an allocation: true = counted, nothing else to do. */
+INLINE bool counted(size_t n) {
+    struct region_thread *row = *shim_self.slot;
+    if (UNLIKELY(!row) || UNLIKELY(n >= shim.hot.large) || UNLIKELY(row->byte_left < n))
+        return false;
+    row->byte_left -= n;
+    row->allocs++;
+    return true;
+}
+
+SLOW(void *, malloc, size_t)(size_t n, long a, long b, const struct unwind_start *at) {
+    (void)a;
+    (void)b;
+    return allocate_one(&(struct request){.hook = HOOK_malloc, .size = n, .a = n}, at);
+}
+
+EXPORT void *malloc(size_t n) {
+    if (UNLIKELY(!counted(n)))
+        return slow_malloc(n);
+    return real.malloc(n);
+}
+
+SLOW(void *, calloc, size_t, size_t)(size_t n, size_t m, long b, const struct unwind_start *at) {
+    size_t size;
+    (void)b;
+    if (__builtin_mul_overflow(n, m, &size))
+        return real.calloc(n, m); /* fails */
+    return allocate(&(struct request){.hook = HOOK_calloc, .size = size, .a = n, .b = m}, at);
+}
+
+EXPORT void *calloc(size_t n, size_t m) {
+    size_t size;
+    if (UNLIKELY(__builtin_mul_overflow(n, m, &size)) || UNLIKELY(!counted(size)))
+        return slow_calloc(n, m);
+    return real.calloc(n, m);
+}
+
+SLOW(void *, memalign, size_t, size_t)(size_t a, size_t n, long b, const struct unwind_start *at) {
+    (void)b;
+    return allocate(&(struct request){.hook = HOOK_memalign, .size = n, .a = a, .b = n}, at);
+}
+
+EXPORT void *memalign(size_t a, size_t n) {
+    return slow_memalign(a, n);
+}
+
+SLOW(void *, aligned_alloc, size_t, size_t)
+(size_t a, size_t n, long b, const struct unwind_start *at) {
+    (void)b;
+    return allocate(&(struct request){.hook = HOOK_aligned_alloc, .size = n, .a = a, .b = n}, at);
+}
+
+EXPORT void *aligned_alloc(size_t a, size_t n) {
+    return slow_aligned_alloc(a, n);
+}
+
+SLOW(void *, valloc, size_t)(size_t n, long a, long b, const struct unwind_start *at) {
+    (void)a;
+    (void)b;
+    return allocate(&(struct request){.hook = HOOK_valloc, .size = n, .a = n}, at);
+}
+
+EXPORT void *valloc(size_t n) {
+    return slow_valloc(n);
+}
+
+SLOW(void *, pvalloc, size_t)(size_t n, long a, long b, const struct unwind_start *at) {
+    (void)a;
+    (void)b;
+    return allocate(&(struct request){.hook = HOOK_pvalloc, .size = n, .a = n}, at);
+}
+
+EXPORT void *pvalloc(size_t n) {
+    return slow_pvalloc(n);
+}
+
+SLOW(int, posix_memalign, void **, size_t, size_t)
+(void **out, size_t a, size_t n, const struct unwind_start *at) {
+    struct request q = {.hook = HOOK_posix_memalign, .size = n, .a = a, .b = n, .out = out};
+    allocate(&q, at);
+    return q.error;
+}
+
+EXPORT int posix_memalign(void **out, size_t a, size_t n) {
+    return slow_posix_memalign(out, a, n);
+}
+
+/* ---- free ---- */
+
+/* Before the real free: afterwards another thread may own the address. */
+static NOINLINE void note_free(void *p) {
+    struct shim_self *self = &shim_self;
+    struct live_entry entry;
+    if (!p || !shim_enter(self))
+        return;
+    count_free(self);
+    if (UNLIKELY(module_may_be_map((uint64_t)p)))
+        module_freed((uint64_t)p);
+    if (live_take((uint64_t)p, &entry))
+        account_free(self, &entry);
+    else if (shim.exact && shim.region.base)
+        RELAXED_ADD(&shim.region.header->untracked_frees, 1);
+}
+
+/* The fast path of a free: true = counted, and no recorded block has such an address. */
+INLINE bool freed(void *p) {
+    struct region_thread *row = *shim_self.slot;
+    if (UNLIKELY(!row) || UNLIKELY(RELAXED_LOAD(&live_filter[live_hash((uint64_t)p)])))
+        return false;
+    row->frees++;
+    return true;
+}
+
+static NOINLINE void slow_free(void *p) {
+    if (real_is_boot(p))
+        return;
+    note_free(p);
+    real.free(p);
+}
+
+EXPORT void free(void *p) {
+    if (UNLIKELY(!freed(p))) {
+        slow_free(p);
+        return;
+    }
+    real.free(p);
+}
+
+/* Of old C libraries; not in headers any more. */
+EXPORT void cfree(void *p);
+EXPORT void cfree(void *p) {
+    free(p);
+}
+
+EXPORT void free_sized(void *p, size_t n);
+EXPORT void free_sized(void *p, size_t n) {
+    (void)n;
+    free(p);
+}
+
+EXPORT void free_aligned_sized(void *p, size_t a, size_t n);
+EXPORT void free_aligned_sized(void *p, size_t a, size_t n) {
+    (void)a;
+    (void)n;
+    free(p);
+}
+
+EXPORT size_t malloc_usable_size(void *p) {
+    typedef size_t usable(void *);
+    if (UNLIKELY(real_is_boot(p)))
+        return real_boot_size(p);
+    real_resolve();
+    usable *f = (usable *)real.next[HOOK_malloc_usable_size];
+    return f ? f(p) : 0;
+}
+
+/* ---- realloc ---- */
+
+/* A block of the bootstrap arena cannot grow: it moves, and is never given back. */
+static void *move_boot(void *old, size_t n, const struct unwind_start *at) {
+    size_t had = real_boot_size(old);
+    void *p = allocate(&(struct request){.hook = HOOK_malloc, .size = n, .a = n}, at);
+    if (p)
+        base_move(p, old, had < n ? had : n);
+    return p;
+}
+
+/* The block is still there: so is its entry. */
+static void put_back(struct shim_self *self, void *old, const struct live_entry *entry) {
+    if (live_insert((uint64_t)old, live_epoch(entry), entry))
+        return;
+    region_lose(&shim.region, REGION_LOST_LIVE, 1);
+    account_free(self, entry);
+}
+
+static void *reallocate(void *old, size_t n, const struct unwind_start *at) {
+    struct shim_self *self = &shim_self;
+    struct request q = {.hook = HOOK_realloc, .size = n, .a = n, .old = old};
+    if (UNLIKELY(real_is_boot(old)))
+        return move_boot(old, n, at);
+    if (!old || !shim_enter(self))
+        return allocate(&q, at);
+    struct live_entry entry;
+    bool was_live = live_take((uint64_t)old, &entry);
+    enum verdict verdict = decide(self, n);
+    uint64_t before = is_timed(self, n, verdict) ? clock_now() : 0;
+    void *p = real.realloc(old, n);
+    if (!p && n) {
+        if (was_live)
+            put_back(self, old, &entry);
+        return NULL;
+    }
+    /* One free at the old site, one allocation at realloc's own. With n = 0 there may be no new
+     * block: then it was a free. */
+    count_free(self);
+    if (was_live)
+        account_free(self, &entry);
+    else if (shim.exact && shim.region.base)
+        RELAXED_ADD(&shim.region.header->untracked_frees, 1);
+    if (p)
+        record(self, &q, p, at, before, verdict);
+    return p;
+}
+
+SLOW(void *, realloc, void *, size_t)(void *old, size_t n, long b, const struct unwind_start *at) {
+    (void)b;
+    return reallocate(old, n, at);
+}
+
+EXPORT void *realloc(void *old, size_t n) {
+    struct region_thread *row = *shim_self.slot;
+    if (UNLIKELY(!row) || UNLIKELY(n >= shim.hot.large) || UNLIKELY(row->byte_left < n) ||
+        UNLIKELY(!n) || UNLIKELY(RELAXED_LOAD(&live_filter[live_hash((uint64_t)old)])))
+        return slow_realloc(old, n);
+    row->byte_left -= n;
+    row->allocs++;
+    row->frees++;
+    return real.realloc(old, n);
+}
+
+SLOW(void *, reallocarray, void *, size_t, size_t)
+(void *old, size_t n, size_t m, const struct unwind_start *at) {
+    size_t size;
+    /* The largest size fails and sets errno as an overflow should. */
+    if (__builtin_mul_overflow(n, m, &size))
+        return real_is_boot(old) ? NULL : real.realloc(old, SIZE_MAX);
+    return reallocate(old, size, at);
+}
+
+EXPORT void *reallocarray(void *old, size_t n, size_t m) {
+    return slow_reallocarray(old, n, m);
+}
+
+/* ---- C++ operators ----
+ *
+ * libstdc++'s own call malloc and free, where the hooks above see them: then these only forward.
+ * jemalloc, tcmalloc and mimalloc bring operators that never do: then these record (`direct`). */
+
+INLINE void *next_operator(enum hook hook, const void *caller) {
+    void *f = real.next[hook];
+    return LIKELY(f != NULL) ? f : real_operator(hook, caller);
+}
+
+/* One form for all: what an operator does not take are registers that nobody looks at. An aligned
+ * one always goes the long way, see allocate(). */
+#define NEW(name, aligned)                                                                                 \
+    EXPORT void *name(size_t n, size_t a, size_t b);                                              \
+    SLOW(void *, name, size_t, size_t, size_t)                                                    \
+    (size_t n, size_t a, size_t b, const struct unwind_start *at) {                               \
+        struct request q = {.hook = HOOK_##name, .size = n, .a = n, .b = a, .c = b};              \
+        return allocate(&q, at);                                                                  \
+    }                                                                                             \
+    EXPORT void *name(size_t n, size_t a, size_t b) {                                             \
+        take3 *f = (take3 *)next_operator(HOOK_##name, __builtin_return_address(0));              \
+        if (UNLIKELY(!f) || (real.direct[HOOK_##name] && (aligned || UNLIKELY(!counted(n)))))     \
+            return slow_##name(n, a, b);                                                          \
+        return f(n, a, b);                                                                        \
+    }
+#define NEW_PLAIN(name) NEW(name, false)
+#define NEW_ALIGNED(name) NEW(name, true)
+HOOKS_NEW(NEW_PLAIN)
+HOOKS_NEW_ALIGNED(NEW_ALIGNED)
+
+typedef void give3(void *, size_t, size_t);
+
+#define DELETE(name)                                                                              \
+    EXPORT void name(void *p, size_t a, size_t b);                                                \
+    EXPORT void name(void *p, size_t a, size_t b) {                                               \
+        give3 *f = (give3 *)next_operator(HOOK_##name, __builtin_return_address(0));              \
+        if (UNLIKELY(!f)) {                                                                       \
+            free(p);                                                                              \
+            return;                                                                               \
+        }                                                                                         \
+        if (real.direct[HOOK_##name] && UNLIKELY(!freed(p)))                                      \
+            note_free(p);                                                                         \
+        f(p, a, b);                                                                               \
+    }
+HOOKS_DELETE(DELETE)

@@ -1,0 +1,399 @@
+/* Start, fork, exit: makes the region of a process and fills its header. */
+#include "lifecycle.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mman.h>
+
+#include "account.h"
+#include "base/syscall.h"
+#include "clock.h"
+#include "conf.h"
+#include "decide.h"
+#include "elf.h"
+#include "identity.h"
+#include "live.h"
+#include "module.h"
+#include "place.h"
+#include "real.h"
+#include "say.h"
+#include "unwind_lib.h"
+
+struct shim shim;
+static struct region_thread *no_row;
+__thread struct shim_self shim_self = {.slot = &no_row};
+uint64_t lifecycle_next_tick;
+
+/* What the constructor saw; a forked child needs it again, and the program may have overwritten
+ * its environment by then. */
+static struct {
+    char dir[4096];
+    char runtime[256];
+    char codec[4096];
+    uint64_t run_id;
+    uint32_t notes;
+    struct identity identity;
+} saved;
+
+/* Threads of the region that is `mine`; the largest number of rows that slots are made for. */
+#define SLOTS_MAX (1u << 16)
+
+/* ---- pages that are zero in a child ---- */
+
+enum { MINE_NOT = 0, MINE_YES = 1, MINE_STARTING = 2 };
+
+static long map_private(uint64_t size) {
+    return base_syscall(SYS_mmap, 0, size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
+static void forget(void) {
+    base_syscall(SYS_madvise, shim.mine, 4096 + SLOTS_MAX * sizeof *shim.slots, MADV_DONTNEED);
+}
+
+/* Before Linux 4.14 fork is noticed through libc's fork handlers; raw clone is not. */
+static void forget_by_handler(void) {
+    typedef int register_atfork(void (*)(void), void (*)(void), void (*)(void), void *);
+    saved.notes |= REGION_NOTE_NO_WIPEONFORK;
+    for (const struct link_map *m = elf_first_map(); m; m = m->l_next) {
+        struct elf_dynamic d;
+        elf_dynamic_of_map(m, &d);
+        register_atfork *f = (register_atfork *)elf_lookup(&d, "__register_atfork");
+        if (f) {
+            f(NULL, NULL, forget, NULL);
+            return;
+        }
+    }
+}
+
+static int map_wiped(void) {
+    uint64_t size = 4096 + SLOTS_MAX * sizeof *shim.slots;
+    long at = map_private(size);
+    if (base_is_error(at))
+        return (int)at;
+    shim.mine = (uint32_t *)at;
+    shim.slots = (struct region_thread **)(at + 4096);
+    shim.slot_count = SLOTS_MAX;
+    if (base_syscall(SYS_madvise, at, size, MADV_WIPEONFORK))
+        forget_by_handler();
+    return 0;
+}
+
+/* ---- the region ---- */
+
+static int start_region(struct region *r) {
+    (void)r;
+    return account_init();
+}
+
+static void pair_clocks(struct region_header *h) {
+    h->pair_sequence++;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    h->end_clock = clock_now();
+    h->end_raw_ns = clock_raw_ns();
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    h->pair_sequence++;
+}
+
+static void fill_header(const struct place_found *found, uint64_t random) {
+    struct region_header *h = shim.region.header;
+    const struct identity *id = &saved.identity;
+    h->run_id = saved.run_id;
+    h->random = random;
+    base_move(h->boot_id, id->boot_id, sizeof h->boot_id);
+    h->pid_namespace = id->pid_namespace;
+    h->pid = (int32_t)shim.pid;
+    h->parent = (int32_t)base_syscall(SYS_getppid);
+    h->uid = (uint32_t)base_syscall(SYS_geteuid);
+    h->epoch = shim.epoch;
+    h->start_ticks = id->start_ticks;
+    h->clock = clock_state.tsc ? REGION_CLOCK_TSC : REGION_CLOCK_MONOTONIC_RAW;
+    h->place = found->place;
+    h->filesystem = found->filesystem;
+    h->exe = region_string(&shim.region, id->exe, base_length(id->exe));
+    h->arguments = region_string(&shim.region, id->arguments, id->arguments_size);
+    h->arguments_size = h->arguments ? id->arguments_size : 0;
+    h->configuration = shim.conf;
+    h->configuration.codec = region_string(&shim.region, saved.codec, base_length(saved.codec));
+    h->inherited_frees = shim.provisional_inherited;
+    h->start_realtime_ns = clock_realtime_ns();
+    pair_clocks(h);
+    h->start_clock = h->end_clock;
+    h->start_raw_ns = h->end_raw_ns;
+    __atomic_store_n(&h->notes, saved.notes | found->notes, __ATOMIC_RELEASE);
+}
+
+/* Once in a process image: from here on something is missing. */
+static void tell_full(int error) {
+    static uint32_t told;
+    if (!__atomic_exchange_n(&told, 1, __ATOMIC_RELAXED))
+        say("the region cannot grow: ", say_error(error),
+            "; what is not recorded from now on is counted in the report", NULL);
+}
+
+static int make_region(void) {
+    char name[96];
+    size_t at = 0;
+    uint64_t random;
+    if (base_syscall(SYS_getrandom, &random, sizeof random, 0) != sizeof random)
+        random = base_mix(clock_now() ^ (uint64_t)shim.pid << 32 ^ (uint64_t)&name);
+    base_append(name, sizeof name, &at, "squall.");
+    base_append_number(name, sizeof name, &at, shim.pid);
+    base_append(name, sizeof name, &at, ".");
+    base_append_number(name, sizeof name, &at, saved.identity.start_ticks);
+    base_append(name, sizeof name, &at, ".");
+    base_append_hex(name, sizeof name, &at, random, 16);
+    base_append(name, sizeof name, &at, ".region");
+    struct place_wish wish = {saved.dir, saved.runtime, name, shim.conf.region, shim.conf.perm};
+    struct place_found found = {0};
+    struct region made = {0};
+    shim.region = made;
+    int error = place_region(&wish, &shim.region, &found, start_region);
+    if (error)
+        return error;
+    fill_header(&found, random);
+    /* The timeline may fail to commit: then there is none. */
+    if (region_open(&shim.region, REGION_TIMELINE))
+        region_lose(&shim.region, REGION_LOST_TICKS, 1);
+    RELAXED_STORE(&lifecycle_next_tick, clock_now() + clock_ticks(shim.conf.tick_ns));
+    region_publish(&shim.region);
+    shim.region.on_full = tell_full;
+    return 0;
+}
+
+/* ---- fork ---- */
+
+/* In a child, in the first hook after fork: only the thread that forked is there. What leads to
+ * the parent's region is gone with the wiped pages; the mapping is replaced by private memory, for
+ * a hook that a signal handler interrupted in order to fork. */
+static void begin_child(void) {
+    long old = (long)shim.region.base;
+    if (old)
+        base_syscall(SYS_mmap, old, shim.region.bound, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    shim.region.base = NULL;
+    shim.pid = (uint32_t)base_syscall(SYS_getpid);
+    shim.epoch++;
+    shim.seed = base_mix(shim.seed + shim.pid);
+    shim.provisional_inherited = 0;
+    base_zero(&shim.provisional, sizeof shim.provisional);
+    if (!shim.conf.children)
+        shim.state = SHIM_OFF;
+}
+
+/* The first thread of a child counts in private memory until something is recorded, so that
+ * thousands of short children leave no file. */
+static void lend_provisional(struct shim_self *self) {
+    self->row = 0;
+    self->private = NULL;
+    self->epoch = shim.epoch + 1u;
+    uint64_t random = shim.seed;
+    shim.provisional.byte_left = shim.provisional.byte_goal =
+        decide_interval(&random, shim.conf.sample);
+    shim.slots[0] = &shim.provisional;
+    self->slot = &shim.slots[0];
+}
+
+static bool claim_child(void) {
+    uint32_t not_ours = MINE_NOT;
+    return __atomic_compare_exchange_n(shim.mine, &not_ours, MINE_STARTING, false,
+                                       __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+bool shim_enter_slow(struct shim_self *self) {
+    if (shim.state != SHIM_ON)
+        return false;
+    if (__atomic_load_n(shim.mine, __ATOMIC_ACQUIRE) != MINE_YES) {
+        /* Another thread of the child makes it ours right now: this event is not recorded. */
+        if (!claim_child())
+            return false;
+        begin_child();
+        if (shim.state == SHIM_ON)
+            lend_provisional(self);
+        __atomic_store_n(shim.mine, MINE_YES, __ATOMIC_RELEASE);
+        return shim.state == SHIM_ON;
+    }
+    if (self->epoch == shim.epoch + 1u) /* shares the overflow row */
+        return shim.region.base != NULL;
+    return shim_enter_region_slow(self);
+}
+
+static bool make_child_region(void) {
+    static uint32_t making;
+    if (__atomic_exchange_n(&making, 1, __ATOMIC_ACQ_REL))
+        return false;
+    identity_refresh(&saved.identity);
+    int error = make_region();
+    if (error)
+        shim.state = SHIM_OFF;
+    else
+        module_adopt(&shim.region);
+    __atomic_store_n(&making, 0, __ATOMIC_RELEASE);
+    return !error;
+}
+
+bool shim_enter_region_slow(struct shim_self *self) {
+    if (!shim.region.base && !make_child_region())
+        return false;
+    if (self->slot == &shim.slots[0] || self->epoch != shim.epoch + 1u) {
+        bool was_provisional = self->slot == &shim.slots[0];
+        account_register(self);
+        if (was_provisional) {
+            struct region_thread *p = &shim.provisional, *t = *self->slot;
+            if (t) {
+                t->allocs += p->allocs;
+                t->frees += p->frees;
+                t->byte_goal += p->byte_goal - p->byte_left;
+            } else {
+                account_shared_counts(p->allocs, p->byte_goal - p->byte_left, p->frees);
+            }
+            shim.slots[0] = NULL;
+        }
+    }
+    return true;
+}
+
+/* ---- ticks ---- */
+
+void lifecycle_tick(uint64_t now) {
+    uint64_t due = RELAXED_LOAD(&lifecycle_next_tick);
+    uint64_t next = now + clock_ticks(shim.conf.tick_ns);
+    if (now < due || !shim.region.base ||
+        !__atomic_compare_exchange_n(&lifecycle_next_tick, &due, next, false, __ATOMIC_RELAXED,
+                                     __ATOMIC_RELAXED))
+        return;
+    struct region *r = &shim.region;
+    struct region_header *h = r->header;
+    pair_clocks(h);
+    clock_calibrate(h->end_clock - h->start_clock, h->end_raw_ns - h->start_raw_ns);
+    module_check();
+    struct region_directory *d = &r->directory[REGION_TIMELINE];
+    uint64_t number = RELAXED_LOAD(&d->used), row = number % d->capacity;
+    if (!d->committed || (row >= d->committed && region_commit(r, REGION_TIMELINE, row + 1))) {
+        region_lose(r, REGION_LOST_TICKS, 1);
+        return;
+    }
+    if (number >= d->capacity)
+        region_lose(r, REGION_LOST_TICKS, 1);
+    struct region_tick *t = REGION_ROW(r, REGION_TIMELINE, struct region_tick, row);
+    RELAXED_STORE(&t->number, 0);
+    t->clock = h->end_clock;
+    t->raw_ns = h->end_raw_ns;
+    t->live_bytes = RELAXED_LOAD(&h->large_live);
+    t->allocated_bytes = RELAXED_LOAD(&h->large_bytes);
+    t->allocs = RELAXED_LOAD(&h->large_allocs);
+    t->codec_bytes = RELAXED_LOAD(&h->codec_bytes);
+    t->in_allocator = RELAXED_LOAD(&h->in_allocator);
+    __atomic_store_n(&t->number, number, __ATOMIC_RELEASE);
+    RELAXED_STORE(&d->used, number + 1);
+}
+
+/* ---- start and end ---- */
+
+static void copy_value(char *dst, size_t size, char *const *environment, const char *name) {
+    const char *value = conf_get(environment, name);
+    if (value && base_length(value) < size)
+        base_copy(dst, size, value);
+}
+
+/* Threads of a program may change the working directory before a child needs the folder. */
+static void make_absolute(char *path, size_t size) {
+    char relative[1024];
+    if (!*path || *path == '/' || base_length(path) >= sizeof relative)
+        return;
+    base_copy(relative, sizeof relative, path);
+    long n = base_syscall(SYS_getcwd, path, size);
+    size_t at = n > 0 ? (size_t)n - 1 : 0;
+    base_append(path, size, &at, "/");
+    base_append(path, size, &at, relative);
+}
+
+static void read_environment(char *const *environment, bool secure) {
+    conf_defaults(&shim.conf);
+    if (secure) {
+        saved.notes |= REGION_NOTE_AT_SECURE;
+        return;
+    }
+    const char *conf = conf_get(environment, "SQUALL_CONF");
+    if (conf && conf_parse(conf, &shim.conf, saved.codec, sizeof saved.codec))
+        saved.notes |= REGION_NOTE_BAD_CONF;
+    const char *run = conf_get(environment, "SQUALL_RUN_ID");
+    if (run)
+        base_parse_number(run, base_length(run), 16, &saved.run_id);
+    copy_value(saved.dir, sizeof saved.dir, environment, "SQUALL_DIR");
+    make_absolute(saved.dir, sizeof saved.dir);
+    copy_value(saved.runtime, sizeof saved.runtime, environment, "XDG_RUNTIME_DIR");
+}
+
+static uint64_t auxiliary(const uint64_t *auxv, uint64_t type) {
+    for (; auxv && auxv[0] != AT_NULL; auxv += 2)
+        if (auxv[0] == type)
+            return auxv[1];
+    return 0;
+}
+
+/* Everything that a hook needs. Returns 0 or -errno. */
+static int prepare(const uint64_t *auxv, char *const *argv) {
+    uint64_t space = identity_space_limit();
+    const uint64_t *random = (const uint64_t *)auxiliary(auxv, AT_RANDOM);
+    shim.pid = (uint32_t)base_syscall(SYS_getpid);
+    shim.exact = shim.conf.mode == REGION_MODE_EXACT;
+    shim.large = shim.conf.large;
+    shim.seed = shim.conf.seed ? shim.conf.seed : random ? random[1] : clock_now();
+    if (identity_read(&saved.identity, argv))
+        saved.notes |= REGION_NOTE_NO_PROC;
+    int error = map_wiped();
+    if (!error)
+        error = live_init(shim.exact, space == UINT64_MAX ? 0 : space / 32);
+    if (error < 0)
+        return error;
+    if (error > 0)
+        saved.notes |= REGION_NOTE_LIVE_SMALL;
+    error = unwind_init();
+    shim.walks = !error;
+    if (error)
+        saved.notes |= REGION_NOTE_NO_UNWIND;
+    if (shim.conf.unwind && unwind_lib_open() == 0) {
+        shim.walks_by_lib = true;
+        saved.notes |= REGION_NOTE_LIBUNWIND;
+    }
+    return make_region();
+}
+
+__attribute__((constructor)) static void start(int argc, char **argv, char **environment) {
+    if (shim.state != SHIM_BOOT)
+        return;
+    char **end = environment;
+    while (*end)
+        end++;
+    const uint64_t *auxv = (const uint64_t *)(end + 1);
+    (void)argc;
+    say_init();
+    clock_init(auxiliary(auxv, AT_SYSINFO_EHDR));
+    read_environment(environment, auxiliary(auxv, AT_SECURE) != 0);
+    real_resolve();
+    if (real.is_foreign)
+        saved.notes |= REGION_NOTE_FOREIGN_MALLOC;
+    int error = prepare(auxv, argv);
+    shim.state = SHIM_OFF;
+    if (error)
+        return;
+    module_init(&shim.region, auxv);
+    module_mark((uint64_t)real.next[HOOK_malloc], REGION_MODULE_NEXT);
+    *shim.mine = MINE_YES;
+    if (real.is_foreign)
+        return;
+    shim.hot.large = shim.exact ? 0 : shim.large;
+    account_register(&shim_self);
+    __atomic_store_n(&shim.state, SHIM_ON, __ATOMIC_RELEASE);
+}
+
+/* Other exit handlers and detached threads go on allocating; they are still recorded. */
+__attribute__((destructor)) static void end(void) {
+    if (!shim.region.base || RELAXED_LOAD(shim.mine) != MINE_YES)
+        return;
+    module_check();
+    pair_clocks(shim.region.header);
+    __atomic_store_n(&shim.region.header->ended, 1, __ATOMIC_RELEASE);
+}

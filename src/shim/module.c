@@ -1,0 +1,553 @@
+/* Modules are known in a private array that only grows: whoever holds a pointer into it may keep
+ * it. One thread at a time adds, by taking the claim; nobody waits for it. A thread that does not
+ * get it looks the module up for itself and leaves the registering to a later walk. */
+#include "module.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include "base/syscall.h"
+#include "live.h"
+#include "module_elf.h"
+#include "peek.h"
+#include "unwind.h"
+
+#define KNOWN_MAX 4096u
+#define INDEX_SLOTS 16384u
+#define LIST_MAX 8192u /* a list of the loader that is longer is not one */
+#define PATH_SIZE 4096u
+
+/* glibc's, declared here because headers before 2.35 lack it. */
+struct found_object {
+    unsigned long long flags;
+    uint64_t start, end;
+    uint64_t link_map;
+    uint64_t eh_frame_hdr;
+    unsigned long long reserved[7];
+};
+_Static_assert(sizeof(struct found_object) == 96, "struct dl_find_object of glibc");
+extern int _dl_find_object(void *address, struct found_object *result) __attribute__((weak));
+
+/* The public heads of the loader's structures (link.h). */
+struct link_entry {
+    uint64_t base;
+    uint64_t name;
+    uint64_t dynamic;
+    uint64_t next;
+    uint64_t previous;
+};
+struct loader {
+    int version;
+    uint64_t first;
+};
+extern struct loader _r_debug __attribute__((weak));
+
+/* Mapped once, by the first that adds; written by the holder of the claim, read by all. */
+struct known {
+    struct module modules[KNOWN_MAX];
+    uint16_t by_start[INDEX_SLOTS]; /* number of a module + 1; the newest of its start */
+    char path[PATH_SIZE];           /* scratch of the holder of the claim */
+};
+static struct known *known;
+static uint32_t known_count; /* published with release: modules[0 .. count) are complete */
+static uint32_t claim;
+static uint64_t list_tail; /* last entry of the loader's list when it was read */
+static struct region *region;
+static uint64_t vdso; /* address of its headers, 0 = none */
+
+/* Bytes of us: the module that holds them is squall. */
+static char self;
+
+/* ---- the claim ---- */
+
+static bool take_claim(void) {
+    uint32_t free = 0;
+    return __atomic_compare_exchange_n(&claim, &free, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
+static void release_claim(void) {
+    __atomic_store_n(&claim, 0, __ATOMIC_RELEASE);
+}
+
+static bool map_known(void) {
+    if (RELAXED_LOAD(&known))
+        return true;
+    long m = base_syscall(SYS_mmap, 0, sizeof(struct known), PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (base_is_error(m))
+        return false;
+    base_syscall(SYS_madvise, m, sizeof(struct known), MADV_DONTDUMP);
+    __atomic_store_n(&known, (struct known *)m, __ATOMIC_RELEASE);
+    return true;
+}
+
+/* ---- what is known ---- */
+
+INLINE uint32_t index_of(uint64_t start) {
+    return (uint32_t)((start >> 12) * 0x9e3779b97f4a7c15ull >> 50);
+}
+_Static_assert(INDEX_SLOTS == 1u << 14, "index_of gives 14 bits");
+
+/* The newest module that begins at `start`. */
+static struct module *find_by_start(uint64_t start) {
+    struct known *k = __atomic_load_n(&known, __ATOMIC_ACQUIRE);
+    if (!k)
+        return NULL;
+    for (uint32_t i = index_of(start), n = 0; n < INDEX_SLOTS; i = (i + 1) % INDEX_SLOTS, n++) {
+        uint16_t number = __atomic_load_n(&k->by_start[i], __ATOMIC_ACQUIRE);
+        if (!number)
+            return NULL;
+        if (k->modules[number - 1].start == start)
+            return &k->modules[number - 1];
+    }
+    return NULL;
+}
+
+static void index_module(uint32_t number) {
+    uint64_t start = known->modules[number].start;
+    for (uint32_t i = index_of(start);; i = (i + 1) % INDEX_SLOTS) {
+        uint16_t there = known->by_start[i];
+        if (there && known->modules[there - 1].start != start)
+            continue;
+        __atomic_store_n(&known->by_start[i], (uint16_t)(number + 1), __ATOMIC_RELEASE);
+        return;
+    }
+}
+
+/* The module, not unloaded as far as is known, that holds `address`. */
+static struct module *find_by_address(uint64_t address) {
+    uint32_t count = __atomic_load_n(&known_count, __ATOMIC_ACQUIRE);
+    for (uint32_t i = count; i-- > 0;) {
+        struct module *m = &known->modules[i];
+        if (address - m->start < m->end - m->start && !RELAXED_LOAD(&m->gone))
+            return m;
+    }
+    return NULL;
+}
+
+const struct module *module_at(uint32_t i) {
+    uint32_t count = __atomic_load_n(&known_count, __ATOMIC_ACQUIRE);
+    return i < count ? &known->modules[i] : NULL;
+}
+
+/* ---- what the loader says ---- */
+
+static bool read_entry(uint64_t link_map, struct link_entry *entry) {
+    return link_map && peek_read(entry, link_map, sizeof *entry) == sizeof *entry;
+}
+
+static uint64_t list_head(void) {
+    return &_r_debug ? RELAXED_LOAD(&_r_debug.first) : 0;
+}
+
+/* Fills the module from a list entry: where its headers are is not told, so they are looked for.
+ * Only what has headers that name the same dynamic section is believed. */
+static bool describe_entry(uint64_t link_map, const struct link_entry *entry, struct module *m) {
+    base_zero(m, sizeof *m);
+    m->link_map = link_map;
+    m->base = entry->base;
+    m->dynamic = entry->dynamic;
+    return module_elf_find(m);
+}
+
+/* glibc 2.35 and later. `steady`: the loader has said just now that it is there, and `address` is
+ * from the stack of this thread, so nobody unloads it while we look. */
+static bool describe_object(uint64_t address, struct module *m) {
+    struct found_object o;
+    struct link_entry entry;
+    if (_dl_find_object((void *)address, &o) != 0)
+        return false;
+    base_zero(m, sizeof *m);
+    m->start = o.start;
+    m->end = o.end;
+    m->link_map = o.link_map;
+    m->eh_frame_hdr = o.eh_frame_hdr;
+    m->steady = 1;
+    if (read_entry(o.link_map, &entry)) {
+        m->base = entry.base;
+        m->dynamic = entry.dynamic;
+    }
+    return true;
+}
+
+/* Whether the object that the loader has now is the module that we know. */
+static bool is_object(const struct module *m, const struct found_object *o) {
+    return m->start == o->start && m->end == o->end && m->link_map == o->link_map &&
+           m->eh_frame_hdr == o->eh_frame_hdr;
+}
+
+static bool is_known(uint64_t link_map, const struct link_entry *entry) {
+    uint32_t count = __atomic_load_n(&known_count, __ATOMIC_ACQUIRE);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct module *m = &known->modules[i];
+        if (m->link_map == link_map && m->base == entry->base && m->dynamic == entry->dynamic &&
+            !RELAXED_LOAD(&m->gone))
+            return true;
+    }
+    return false;
+}
+
+/* Looks through the loader's list, which other threads may be changing: every entry is read
+ * through the kernel, and the list has to make sense. */
+static bool describe_by_list(uint64_t address, struct module *m) {
+    struct link_entry entry;
+    /* New entries come at the end: an unchanged end means that nothing is new. */
+    uint64_t tail = RELAXED_LOAD(&list_tail);
+    if (tail && read_entry(tail, &entry) && !entry.next)
+        return false;
+    uint64_t at = list_head();
+    for (uint32_t n = 0; n < LIST_MAX && read_entry(at, &entry); n++) {
+        if (!is_known(at, &entry) && describe_entry(at, &entry, m) &&
+            address - m->start < m->end - m->start)
+            return true;
+        if (!entry.next)
+            RELAXED_STORE(&list_tail, at);
+        at = entry.next;
+    }
+    return false;
+}
+
+/* ---- registering: by the holder of the claim ---- */
+
+static void read_link(const char *name, size_t *length) {
+    long n = base_syscall(SYS_readlink, name, known->path, PATH_SIZE - 1);
+    *length = n > 0 ? (size_t)n : 0;
+}
+
+/* The name that the loader has, made absolute: what it was relative to may change. */
+static size_t read_name(const struct module *m) {
+    struct link_entry entry;
+    size_t length = 0;
+    if (m->flags & REGION_MODULE_EXECUTABLE)
+        read_link("/proc/self/exe", &length);
+    if (length || !read_entry(m->link_map, &entry))
+        return length;
+    char *name = known->path;
+    size_t got = peek_read(name, entry.name, PATH_SIZE - 1);
+    name[got] = 0;
+    length = base_length(name);
+    if (!length || name[0] == '/' || m->flags & REGION_MODULE_VDSO)
+        return length;
+    long cwd = base_syscall(SYS_getcwd, name, PATH_SIZE); /* its length with the zero */
+    if (cwd < 2 || (size_t)cwd + length >= PATH_SIZE)
+        cwd = 0;
+    size_t at = cwd ? (size_t)cwd : 0;
+    if (cwd)
+        name[cwd - 1] = '/';
+    got = peek_read(name + at, entry.name, length);
+    return got == length ? at + length : 0;
+}
+
+static uint32_t flags_of(const struct module *m) {
+    uint32_t flags = 0;
+    if ((uint64_t)&self - m->start < m->end - m->start)
+        flags |= REGION_MODULE_SQUALL;
+    if (m->link_map && m->link_map == list_head())
+        flags |= REGION_MODULE_EXECUTABLE;
+    if (vdso - m->start < m->end - m->start)
+        flags |= REGION_MODULE_VDSO;
+    return flags;
+}
+
+static uint32_t next_event(void) {
+    return __atomic_add_fetch(&region->header->module_event, 1, __ATOMIC_ACQ_REL);
+}
+
+/* A reader takes a row for one when its end is not 0, which is therefore written last. */
+static void write_row(struct module *m) {
+    struct module_facts facts;
+    if (!region)
+        return;
+    uint32_t row = region_take(region, REGION_MODULES, 1);
+    if (!row) {
+        region_lose(region, REGION_LOST_MODULES, 1);
+        return;
+    }
+    struct region_module *to = REGION_ROW(region, REGION_MODULES, struct region_module, row);
+    module_elf_facts(m, &facts);
+    size_t length = read_name(m);
+    to->base = m->base;
+    to->start = m->start;
+    to->path = length ? region_string(region, known->path, length) : 0;
+    base_move(to->build_id, facts.build_id, sizeof facts.build_id);
+    to->build_id_size = facts.build_id_size;
+    to->allocator = m->flags & REGION_MODULE_SQUALL ? REGION_ALLOCATOR_NONE : facts.allocator;
+    to->flags = m->flags;
+    to->link_map = m->link_map;
+    to->born = next_event();
+    __atomic_store_n(&to->end, m->end, __ATOMIC_RELEASE);
+    __atomic_store_n(&m->row, row, __ATOMIC_RELEASE);
+}
+
+static void mark_gone(struct module *m) {
+    RELAXED_STORE(&m->gone, 1);
+    if (region && m->row)
+        RELAXED_STORE(&REGION_ROW(region, REGION_MODULES, struct region_module, m->row)->gone,
+                      next_event());
+}
+
+static bool is_same(const struct module *a, const struct module *b) {
+    return a->start == b->start && a->end == b->end && a->link_map == b->link_map &&
+           a->base == b->base && a->dynamic == b->dynamic && a->eh_frame_hdr == b->eh_frame_hdr;
+}
+
+/* What lies where the new one is was unloaded. */
+static void bury_overlapped(const struct module *m) {
+    bool any = false;
+    for (uint32_t i = 0; i < known_count; i++) {
+        struct module *old = &known->modules[i];
+        if (old->gone || old->start >= m->end || old->end <= m->start)
+            continue;
+        mark_gone(old);
+        any = true;
+    }
+    if (any)
+        unwind_invalidate();
+}
+
+/* ---- the same addresses, other code ---- */
+
+uint64_t module_layout;
+
+static void compute_layout(void) {
+    uint64_t layout = 0;
+    for (uint32_t i = 0; i < known_count; i++) {
+        const struct module *m = &known->modules[i];
+        if (m->contested && !RELAXED_LOAD(&m->gone))
+            layout ^= base_mix(m->fingerprint ^ m->base);
+    }
+    RELAXED_STORE(&module_layout, layout);
+}
+
+static void contest(struct module *m) {
+    for (uint32_t i = 0; i < known_count; i++) {
+        struct module *old = &known->modules[i];
+        if (old != m && old->start < m->end && old->end > m->start &&
+            (old->fingerprint != m->fingerprint || old->base != m->base))
+            old->contested = m->contested = 1;
+    }
+}
+
+/* The same file at the same place again, and nothing else was there: the same module. */
+static struct module *revive(const struct module *found) {
+    for (uint32_t i = 0; i < known_count; i++) {
+        struct module *m = &known->modules[i];
+        if (!m->gone || m->contested || m->start != found->start || m->end != found->end ||
+            m->base != found->base || m->fingerprint != found->fingerprint)
+            continue;
+        m->link_map = found->link_map;
+        if (region && m->row)
+            RELAXED_STORE(&REGION_ROW(region, REGION_MODULES, struct region_module, m->row)->gone,
+                          0);
+        __atomic_store_n(&m->gone, 0, __ATOMIC_RELEASE);
+        return m;
+    }
+    return NULL;
+}
+
+/* Addresses of link maps that may be given back, by hash. */
+static uint64_t maps_seen[64];
+
+INLINE uint32_t map_bit(uint64_t address) {
+    return (uint32_t)((address >> 4) * 0x9e3779b97f4a7c15ull >> 52);
+}
+
+static void expect_free(uint64_t link_map) {
+    if (!link_map)
+        return;
+    __atomic_fetch_or(&maps_seen[map_bit(link_map) / 64], 1ull << map_bit(link_map) % 64,
+                      __ATOMIC_RELAXED);
+    live_always(link_map);
+}
+
+bool module_may_be_map(uint64_t address) {
+    return RELAXED_LOAD(&maps_seen[map_bit(address) / 64]) >> map_bit(address) % 64 & 1;
+}
+
+void module_freed(uint64_t address) {
+    uint32_t count = __atomic_load_n(&known_count, __ATOMIC_ACQUIRE);
+    bool any = false;
+    for (uint32_t i = 0; i < count; i++) {
+        struct module *m = &known->modules[i];
+        if (m->link_map != address || m->permanent || RELAXED_LOAD(&m->gone))
+            continue;
+        mark_gone(m);
+        any = true;
+    }
+    if (any) {
+        compute_layout();
+        unwind_invalidate();
+    }
+}
+
+/* Returns the module, or NULL when there is no room for it. */
+static struct module *add(struct module *found) {
+    if (!map_known() || known_count == KNOWN_MAX) {
+        if (region)
+            region_lose(region, REGION_LOST_MODULES, 1);
+        return NULL;
+    }
+    bury_overlapped(found);
+    module_elf_find(found);
+    if (!found->permanent)
+        expect_free(found->link_map);
+    struct module *m = revive(found);
+    if (!m) {
+        m = &known->modules[known_count];
+        *m = *found;
+        m->flags = flags_of(m);
+        contest(m);
+        write_row(m);
+        index_module(known_count);
+        __atomic_store_n(&known_count, known_count + 1, __ATOMIC_RELEASE);
+    }
+    compute_layout();
+    unwind_module_added();
+    return m;
+}
+
+/* Registers what was found, unless somebody did meanwhile. NULL: the claim was taken. */
+static struct module *register_found(struct module *found) {
+    if (!take_claim())
+        return NULL;
+    struct module *m = find_by_start(found->start);
+    if (!m || RELAXED_LOAD(&m->gone) || !is_same(m, found))
+        m = add(found);
+    release_claim();
+    return m;
+}
+
+/* ---- looking up ---- */
+
+/* Finds the module of an address; *found is filled where it had to be described. Returns it if it
+ * is or could be registered. */
+static struct module *find(uint64_t address, struct module *found, bool *is_described) {
+    struct module *m;
+    *is_described = false;
+    if (_dl_find_object) {
+        struct found_object o;
+        if (_dl_find_object((void *)address, &o) != 0)
+            return NULL;
+        m = find_by_start(o.start);
+        if (m && is_object(m, &o) && !RELAXED_LOAD(&m->gone))
+            return m;
+        *is_described = describe_object(address, found);
+    } else {
+        m = find_by_address(address);
+        if (m)
+            return m;
+        *is_described = describe_by_list(address, found);
+    }
+    return *is_described ? register_found(found) : NULL;
+}
+
+const struct module *module_find(uint64_t address) {
+    struct module found;
+    bool is_described;
+    return find(address, &found, &is_described);
+}
+
+bool module_look(uint64_t address, struct module *copy) {
+    bool is_described;
+    const struct module *m = find(address, copy, &is_described);
+    if (m)
+        *copy = *m;
+    return m || is_described;
+}
+
+void module_mark(uint64_t address, uint32_t flag) {
+    struct module *m = (struct module *)module_find(address);
+    if (!m)
+        return;
+    __atomic_fetch_or(&m->flags, flag, __ATOMIC_RELAXED);
+    if (region && m->row)
+        __atomic_fetch_or(&REGION_ROW(region, REGION_MODULES, struct region_module, m->row)->flags,
+                          flag, __ATOMIC_RELAXED);
+}
+
+/* ---- the whole list ---- */
+
+void module_init(struct region *r, const uint64_t *auxv) {
+    struct link_entry entry;
+    uint64_t at = list_head();
+    region = r;
+    for (; auxv && auxv[0] != AT_NULL; auxv += 2)
+        if (auxv[0] == AT_SYSINFO_EHDR)
+            vdso = auxv[1];
+    for (uint32_t n = 0; n < LIST_MAX && read_entry(at, &entry); n++) {
+        struct module found;
+        bool ok = _dl_find_object ? describe_object(entry.dynamic, &found)
+                                  : describe_entry(at, &entry, &found);
+        /* What is loaded with the program is never unloaded. */
+        found.steady = found.permanent = 1;
+        if (ok)
+            register_found(&found);
+        if (!entry.next)
+            list_tail = at;
+        at = entry.next;
+    }
+    module_find((uint64_t)&self);
+}
+
+/* The only thread of a child: a claim held at the time of the fork is nobody's. */
+void module_adopt(struct region *r) {
+    release_claim();
+    region = r;
+    for (uint32_t i = 0; i < known_count; i++) {
+        known->modules[i].row = 0;
+        if (!known->modules[i].gone && take_claim()) {
+            write_row(&known->modules[i]);
+            release_claim();
+        }
+    }
+}
+
+/* Before glibc 2.35: marks the modules that the loader lists with this pass's number. */
+static void mark_listed(uint32_t pass) {
+    struct link_entry entry;
+    uint64_t at = list_head();
+    for (uint32_t n = 0; n < LIST_MAX && read_entry(at, &entry); n++) {
+        for (uint32_t i = 0; i < known_count; i++) {
+            struct module *m = &known->modules[i];
+            if (at == m->link_map && entry.base == m->base && entry.dynamic == m->dynamic)
+                m->seen = pass;
+        }
+        if (!entry.next)
+            RELAXED_STORE(&list_tail, at);
+        at = entry.next;
+    }
+}
+
+static bool is_still_there(const struct module *m, uint32_t pass) {
+    struct found_object o;
+    if (!_dl_find_object) {
+        if (m->seen != pass)
+            return false;
+    } else if (_dl_find_object((void *)m->start, &o) != 0 || !is_object(m, &o)) {
+        return false;
+    }
+    return m->permanent || module_elf_fingerprint(m) == m->fingerprint;
+}
+
+void module_check(void) {
+    bool any = false;
+    if (!known || !take_claim())
+        return;
+    static uint32_t pass; /* written by the holder of the claim */
+    pass++;
+    if (!_dl_find_object)
+        mark_listed(pass);
+    for (uint32_t i = 0; i < known_count; i++) {
+        struct module *m = &known->modules[i];
+        if (m->gone || is_still_there(m, pass))
+            continue;
+        mark_gone(m);
+        any = true;
+    }
+    if (any)
+        compute_layout();
+    release_claim();
+    if (any)
+        unwind_invalidate();
+}

@@ -1,0 +1,43 @@
+/* real: the allocator behind the hooks.
+ *
+ * Why: the hooks must reach the next definition of each function from the very first call, which
+ * may come from the loader itself, before anything here was relocated or initialised. Until then,
+ * and only then, blocks come from a small arena that is recognised for ever.
+ *
+ * Who writes what: `real` is filled by the first caller and never changes again, except for C++
+ * operators, each of which is found at its own first call. Racing writers store the same value. */
+#ifndef SQUALL_SHIM_REAL_H
+#define SQUALL_SHIM_REAL_H
+
+#include "base/base.h"
+#include "hooks.h"
+
+struct real {
+    /* The functions of the hot paths. They begin as functions of this room that look for the
+     * next one first, so no path needs a check. */
+    void *(*malloc)(size_t n);
+    void *(*calloc)(size_t n, size_t size);
+    void *(*realloc)(void *p, size_t n);
+    void (*free)(void *p);
+    /* All, by enum hook; NULL = there is none. */
+    void *next[HOOK_COUNT];
+    /* C++ operators that never pass through the exported malloc and free, so that they are
+     * recorded here: those of a module that defines malloc too. */
+    bool direct[HOOK_COUNT];
+    bool ready;
+    bool is_glibc;  /* the next malloc is glibc's: a chunk's header tells if it was mmapped */
+    bool is_foreign; /* somebody before us defines malloc: the program never calls ours */
+} __attribute__((aligned(64)));
+extern struct real real HIDDEN;
+
+/* Looks for everything in HOOKS_C. Returns false while the loader's list cannot be read. */
+bool real_resolve(void);
+/* Looks for one operator as seen from the module that holds `caller`; NULL = there is none. */
+void *real_operator(enum hook hook, const void *caller);
+
+/* Blocks of the arena. Sizes are kept, so that realloc can copy. */
+bool real_is_boot(const void *p);
+size_t real_boot_size(const void *p);
+void *real_boot_alloc(size_t n, size_t align); /* zeroed; NULL = the arena is full */
+
+#endif

@@ -1,0 +1,93 @@
+/* shim: what the files of libsquall.so share.
+ *
+ * The path of an event: interpose (the exported hooks) → decide (record it?) → unwind → account
+ * (cells of the region) and live (pointer → cell). lifecycle makes the region, at start and in
+ * forked children. A hook owns nothing: errno, signal mask, floating-point state and the red zone
+ * are the program's.
+ *
+ * Who writes what: `shim` is written by lifecycle only; `shim_self` by its own thread only. */
+#ifndef SQUALL_SHIM_H
+#define SQUALL_SHIM_H
+
+#include "region/region.h"
+#include "unwind.h"
+
+enum shim_state {
+    SHIM_BOOT, /* before the constructor: forward only */
+    SHIM_ON,
+    SHIM_OFF /* nothing is recorded: children:off, no memory, a foreign malloc */
+};
+
+/* Read by every hook, so on lines of its own. */
+struct shim_hot {
+    /* Blocks of at least this many bytes take the slow path: `large`, 0 in exact mode, and
+     * before the constructor and when off all that can be: then no thread has a row either. */
+    size_t large;
+    uint8_t *filter; /* see live.h */
+} __attribute__((aligned(64)));
+
+struct shim {
+    struct shim_hot hot;
+    uint32_t state; /* enum shim_state */
+    bool exact;
+    /* 1 on a page that the kernel zeroes in a child (MADV_WIPEONFORK): the region is ours. */
+    uint32_t *mine;
+    /* On such pages too: the row of each thread by its number, [0] is the provisional one. */
+    struct region_thread **slots;
+    uint64_t slot_count;
+    struct region region;
+    struct region_configuration conf;
+    uint64_t large;
+    uint64_t seed; /* of the sampler */
+    bool walks;    /* stacks are walked */
+    bool walks_by_lib;
+    uint32_t pid;
+    uint16_t epoch; /* of this process among its forks; on live entries */
+    struct region_thread provisional; /* of a forked child that recorded nothing yet */
+    uint64_t provisional_inherited;
+};
+extern struct shim shim HIDDEN;
+
+/* Time in the allocator is taken on one small block in so many. */
+#define SHIM_TIMED_EVERY 64u
+
+#define SHIM_RECENT 64u
+
+/* Memory of one thread that squall needs and the region does not; by number of the thread's row. */
+struct shim_private {
+    uint64_t random;       /* of the sampler */
+    uint64_t timed_in;     /* small blocks until the next one that is timed */
+    struct unwind_thread *unwind;
+    /* The cells of the stacks seen last, by the upper bits of their hash. */
+    struct {
+        uint64_t hash;
+        uint32_t cell; /* 0 = none; only cells that the thread owns */
+    } recent[SHIM_RECENT];
+};
+
+struct shim_self {
+    /* The thread's row, through a pointer on a page that is wiped on fork. Hot paths go on only
+     * if it leads to a row: not before the first event, not in a new child. */
+    struct region_thread **slot;
+    uint32_t row;   /* 0 = the thread shares the overflow row, or is provisional */
+    uint32_t epoch; /* shim.epoch + 1 when it was registered, 0 = never */
+    uint32_t busy; /* inside squall: a signal handler that allocates now finds this */
+    uint32_t counted; /* allocations counted on slow paths */
+    struct shim_private *private;
+};
+extern __thread struct shim_self shim_self HIDDEN __attribute__((tls_model("initial-exec")));
+
+/* The thread may count: it has a row, or shares one, and what it leads to is this process's own.
+ * In a forked child that recorded nothing yet the row is provisional. */
+bool shim_enter_slow(struct shim_self *self);
+INLINE bool shim_enter(struct shim_self *self) {
+    return LIKELY(RELAXED_LOAD(self->slot) != NULL) || shim_enter_slow(self);
+}
+
+/* The same before anything is recorded at a site: makes a forked child's region now. */
+bool shim_enter_region_slow(struct shim_self *self);
+INLINE bool shim_enter_region(struct shim_self *self) {
+    return LIKELY(self->row && RELAXED_LOAD(self->slot)) || shim_enter_region_slow(self);
+}
+
+#endif

@@ -1,0 +1,116 @@
+/* The inside of the room: what symbol.c, names.c, spans.c, table.c, debug.c and open.c share.
+ * Nobody outside src/symbol includes this. */
+#ifndef SQUALL_SYMBOL_INTERNAL_H
+#define SQUALL_SYMBOL_INTERNAL_H
+
+#include <elfutils/libdwfl.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+#include "symbol.h"
+
+/* ---- spans.c: which of many overlapping address ranges holds an address ---- */
+
+struct span {
+    uint64_t low, high; /* [low, high) */
+    uint64_t reach;     /* the largest high of this span and all before it */
+    uint32_t what;
+};
+
+struct spans {
+    struct span *items;
+    uint32_t count, room;
+};
+
+int symbol_spans_add(struct spans *spans, uint64_t low, uint64_t high, uint32_t what);
+void symbol_spans_sort(struct spans *spans);
+/* The innermost one, that is the one that begins last; NULL if none. Sorted spans only. */
+const struct span *symbol_spans_find(const struct spans *spans, uint64_t address);
+void symbol_spans_free(struct spans *spans);
+
+/* ---- names.c: one copy of every string, demangled when first shown ---- */
+
+struct name {
+    UT_hash_handle hh;
+    const char *shown; /* demangled, or text itself; NULL = not tried yet */
+    char text[];
+};
+
+/* Both return NULL for NULL, "" and when there is no memory. */
+const char *symbol_names_keep(struct name **names, const char *text);
+const char *symbol_names_demangle(struct name **names, const char *mangled);
+void symbol_names_free(struct name **names);
+
+/* ---- table.c: functions of a module by symbol table ---- */
+
+struct function {
+    uint64_t start, end; /* end == start: no size given */
+    uint64_t limit;      /* end of its section */
+    const char *raw;     /* owned by the ELF file */
+    uint8_t rank;        /* 0 is the best of several names for one address */
+};
+
+struct table {
+    struct function *functions;
+    uint32_t count, room;
+    struct spans spans;
+    bool has_symtab; /* some file gave a .symtab: local functions have names too */
+};
+
+/* Fills the table from all symbol tables that elfutils finds. */
+int symbol_table_build(struct table *table, Dwfl_Module *module);
+const struct function *symbol_table_find(const struct table *table, uint64_t address);
+void symbol_table_free(struct table *table);
+
+/* ---- debug.c: inlined frames and lines by DWARF ---- */
+
+struct unit {
+    Dwarf_Die die;   /* where the functions are (of a .dwo when the program is split) */
+    Dwarf_Die lines; /* where the line table is */
+    bool indexed;
+    Dwarf_Die *functions;
+    uint32_t function_count, function_room;
+    struct spans spans; /* what = index into functions */
+};
+
+struct debug {
+    bool tried;
+    Dwarf_Addr bias;
+    struct unit *units;
+    uint32_t unit_count, unit_room;
+    struct spans spans; /* what = index into units */
+};
+
+/* Innermost first; the last one is the function itself. Returns 0 when DWARF knows nothing of
+ * the address. */
+uint32_t symbol_debug_frames(struct debug *debug, Dwfl_Module *module, struct name **names,
+                             uint64_t address, struct symbol_frame *out, uint32_t max);
+void symbol_debug_free(struct debug *debug);
+
+/* ---- open.c: from a path and a build-id to something that elfutils reads ---- */
+
+struct source {
+    Dwfl *dwfl;
+    Dwfl_Module *module;
+    uint64_t bias;       /* elfutils' address = offset + bias */
+    const char *trouble; /* constant text, NULL = none */
+};
+
+/* What the callbacks of elfutils need; stands still as long as any source does. */
+struct finder {
+    bool debuginfod;
+    char *root;
+    char *debug_path;       /* as elfutils wants it: a list with ':' */
+    char *debug_folders[2]; /* below which .build-id is looked for; NULL = none */
+    Dwfl_Callbacks callbacks;
+};
+
+int symbol_finder_init(struct finder *finder, const struct symbol_options *options);
+void symbol_finder_free(struct finder *finder);
+/* Always fills *source; module is NULL when there is nothing to read. */
+void symbol_source_open(struct source *source, struct finder *finder,
+                        const struct symbol_module *module);
+void symbol_source_close(struct source *source);
+
+#endif

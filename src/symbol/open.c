@@ -1,0 +1,242 @@
+/* From the path and build-id of a module that ran to files that elfutils reads: the file itself if
+ * it is still the one that ran, else its debug file or, when asked, what a debuginfod server has
+ * under that build-id. */
+#include <elfutils/libdwelf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#define DEBUG_PATH "/usr/lib/debug"
+#define URLS "DEBUGINFOD_URLS"
+#define BUILD_ID_MAX 64
+
+/* elfutils asks servers whenever this variable is set, which a login shell of Debian may do. Nobody
+ * asked us to: it is taken away for the time of the search. */
+static char *hide_servers(const struct finder *finder) {
+    const char *urls = finder->debuginfod ? NULL : getenv(URLS);
+    char *kept = urls ? strdup(urls) : NULL;
+    if (urls)
+        unsetenv(URLS);
+    return kept;
+}
+
+static void show_servers(char *urls) {
+    if (urls)
+        setenv(URLS, urls, 1);
+    free(urls);
+}
+
+static int find_debuginfo(Dwfl_Module *module, void **data, const char *name, Dwarf_Addr base,
+                          const char *file, const char *link, GElf_Word crc, char **found) {
+    const struct finder *finder = *data;
+    char *urls = hide_servers(finder);
+    int fd = dwfl_standard_find_debuginfo(module, data, name, base, file, link, crc, found);
+    show_servers(urls);
+    return fd;
+}
+
+static char *join(const char *a, const char *b) {
+    char *text = NULL;
+    return asprintf(&text, "%s%s", a, b) < 0 ? NULL : text;
+}
+
+int symbol_finder_init(struct finder *finder, const struct symbol_options *options) {
+    const char *root = options && options->root ? options->root : "";
+    const char *debug = options && options->debug_path ? options->debug_path : DEBUG_PATH;
+    elf_version(EV_CURRENT);
+    *finder = (struct finder){.debuginfod = options && options->debuginfod};
+    finder->root = strdup(root);
+    finder->debug_folders[0] = strdup(debug);
+    if (*root)
+        finder->debug_folders[1] = join(root, debug);
+    if (asprintf(&finder->debug_path, ":.debug:%s%s%s", debug, *root ? ":" : "",
+                 finder->debug_folders[1] ? finder->debug_folders[1] : "") < 0)
+        finder->debug_path = NULL;
+    finder->callbacks = (Dwfl_Callbacks){
+        .find_elf = dwfl_build_id_find_elf,
+        .find_debuginfo = find_debuginfo,
+        .section_address = dwfl_offline_section_address,
+        .debuginfo_path = &finder->debug_path,
+    };
+    if (finder->root && finder->debug_folders[0] && finder->debug_path)
+        return 0;
+    symbol_finder_free(finder);
+    return -ENOMEM;
+}
+
+void symbol_finder_free(struct finder *finder) {
+    free(finder->root);
+    free(finder->debug_path);
+    free(finder->debug_folders[0]);
+    free(finder->debug_folders[1]);
+    *finder = (struct finder){0};
+}
+
+/* A regular file and nothing that blocks, opened; or a negative errno. */
+static int open_file(const char *path) {
+    struct stat status;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return -errno;
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
+        return fd;
+    close(fd);
+    return -EINVAL;
+}
+
+/* "file (deleted)" is what the kernel calls a file that was replaced; a new one may be the same. */
+static int open_module(const struct finder *finder, const char *path, char **opened) {
+    static const char deleted[] = " (deleted)";
+    size_t length = strlen(path), tail = sizeof(deleted) - 1;
+    *opened = join(finder->root, path);
+    if (!*opened)
+        return -ENOMEM;
+    int fd = open_file(*opened);
+    if (fd == -ENOENT && length > tail && strcmp(path + length - tail, deleted) == 0) {
+        (*opened)[strlen(*opened) - tail] = 0;
+        fd = open_file(*opened);
+    }
+    return fd;
+}
+
+/* NULL if the file is an ELF file with this build-id, or the trouble with it. */
+static const char *check(int fd, const struct symbol_module *module) {
+    const char *trouble = NULL;
+    const void *id;
+    Elf *elf = elf_begin(fd, ELF_C_READ, NULL);
+    if (!elf || elf_kind(elf) != ELF_K_ELF) {
+        trouble = "not an ELF file";
+    } else if (module->build_id_size) {
+        ssize_t size = dwelf_elf_gnu_build_id(elf, &id);
+        if (size <= 0)
+            trouble = "build-id is missing: the file was replaced";
+        else if ((size_t)size < module->build_id_size ||
+                 memcmp(id, module->build_id, module->build_id_size) != 0)
+            trouble = "build-id differs: the file was replaced";
+    }
+    elf_end(elf);
+    return trouble;
+}
+
+static void set_up(Dwfl_Module *module, struct finder *finder) {
+    void **data = NULL;
+    dwfl_module_info(module, &data, NULL, NULL, NULL, NULL, NULL, NULL);
+    if (data)
+        *data = finder;
+}
+
+/* Takes fd, whatever happens. */
+static int report(struct source *source, struct finder *finder, const char *path, int fd) {
+    source->dwfl = dwfl_begin(&finder->callbacks);
+    if (source->dwfl)
+        source->module = dwfl_report_elf(source->dwfl, path, path, fd, 0, true);
+    if (!source->module) {
+        close(fd);
+        return -ENOEXEC;
+    }
+    set_up(source->module, finder);
+    dwfl_report_end(source->dwfl, NULL, NULL);
+    GElf_Addr bias = 0;
+    if (!dwfl_module_getelf(source->module, &bias))
+        return -ENOEXEC;
+    source->bias = bias;
+    return 0;
+}
+
+static int report_debug_file(struct source *source, struct finder *finder,
+                             const struct symbol_module *module) {
+    char path[4096];
+    for (unsigned i = 0; i < ARRAY_SIZE(finder->debug_folders); i++) {
+        if (!finder->debug_folders[i])
+            continue;
+        int n = snprintf(path, sizeof(path), "%s/.build-id/%02x/", finder->debug_folders[i],
+                         module->build_id[0]);
+        if (n < 0 || (size_t)n + 2 * BUILD_ID_MAX + sizeof(".debug") > sizeof(path))
+            continue;
+        for (uint32_t b = 1; b < module->build_id_size; b++)
+            n += sprintf(path + n, "%02x", module->build_id[b]);
+        strcpy(path + n, ".debug");
+        int fd = open_file(path);
+        if (fd < 0)
+            continue;
+        if (check(fd, module) == NULL && report(source, finder, path, fd) == 0)
+            return 0;
+        symbol_source_close(source);
+    }
+    return -ENOENT;
+}
+
+/* The whole file from a server: elfutils looks for it by build-id alone. */
+static int report_by_server(struct source *source, struct finder *finder,
+                            const struct symbol_module *module) {
+    source->dwfl = dwfl_begin(&finder->callbacks);
+    if (source->dwfl)
+        source->module = dwfl_report_module(source->dwfl, module->path, 0, UINT64_MAX >> 1);
+    if (!source->module)
+        return -ENOMEM;
+    set_up(source->module, finder);
+    dwfl_report_end(source->dwfl, NULL, NULL);
+    GElf_Addr bias = 0;
+    if (dwfl_module_report_build_id(source->module, module->build_id, module->build_id_size, 0) ||
+        !dwfl_module_getelf(source->module, &bias)) {
+        symbol_source_close(source);
+        return -ENOENT;
+    }
+    source->bias = bias;
+    return 0;
+}
+
+static const char *trouble_of(int error) {
+    switch (-error) {
+    case ENOENT:
+    case ENOTDIR:
+        return "file is gone";
+    case EACCES:
+    case EPERM:
+        return "file is not readable";
+    case EINVAL:
+        return "not a regular file";
+    default:
+        return "file could not be opened";
+    }
+}
+
+void symbol_source_open(struct source *source, struct finder *finder,
+                        const struct symbol_module *module) {
+    char *path = NULL;
+    *source = (struct source){0};
+    if (module->path[0] != '/') /* the vdso, a memfd, nothing at all */
+        return;
+    int fd = open_module(finder, module->path, &path);
+    const char *trouble = fd < 0 ? trouble_of(fd) : check(fd, module);
+    if (!trouble) {
+        if (report(source, finder, path, fd) == 0)
+            goto cleanup;
+        symbol_source_close(source);
+        trouble = "broken ELF file";
+    } else if (fd >= 0) {
+        close(fd);
+    }
+    source->trouble = trouble;
+    if (!module->build_id_size || module->build_id_size > BUILD_ID_MAX)
+        goto cleanup;
+    if (report_debug_file(source, finder, module) == 0 ||
+        (finder->debuginfod && report_by_server(source, finder, module) == 0))
+        source->trouble = NULL; /* the names are those of what ran */
+    else
+        source->trouble = trouble;
+cleanup:
+    free(path);
+}
+
+void symbol_source_close(struct source *source) {
+    if (source->dwfl)
+        dwfl_end(source->dwfl);
+    *source = (struct source){0};
+}

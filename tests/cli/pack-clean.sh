@@ -1,0 +1,28 @@
+#!/bin/bash
+# What LD_PRELOAD alone left behind is packed: the report stays the same. Then it is removed.
+. "$SQUALL_ROOT/tests/cli/lib.sh"
+build_target
+for _ in 1 2; do
+    LD_PRELOAD=$SQUALL_LIB SQUALL_CONF=mode:exact "$TMPDIR/target" >/dev/null
+done
+summary() {
+    # `dump` is the file itself; seconds and ages are of the moment
+    squall report --json "$SQUALL_DIR" | /usr/bin/python3 -c '
+import json, sys
+for p in json.load(sys.stdin)["processes"]:
+    print(p["state"], p["totals"]["allocs"], p["totals"]["bytes"], len(p["sites"]), len(p["modules"]))'
+}
+count() {
+    find "$SQUALL_DIR" -name "$1" | wc -l
+}
+summary >before
+echo "$(wc -l <before) processes, $(count '*.region') regions"
+squall pack --quiet "$SQUALL_DIR"
+echo "pack: status $?, $(count '*.region') regions"
+summary | cmp - before && echo "the same report"
+squall clean --older 7d --dumps --quiet "$SQUALL_DIR"
+echo "clean 7d: status $?, $(count 'squall.*') files"
+squall clean --older 0 --dumps --dry-run --quiet "$SQUALL_DIR"
+echo "clean --dry-run: status $?, $(count 'squall.*') files"
+squall clean --older 0 --dumps --quiet "$SQUALL_DIR"
+echo "clean 0: status $?, $(count 'squall.*') files"

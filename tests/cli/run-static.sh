@@ -1,0 +1,5 @@
+#!/bin/bash
+# A program that cannot be preloaded is named as such, and still run.
+. "$SQUALL_ROOT/tests/cli/lib.sh"
+build_target -static
+show squall run -- "$TMPDIR/target"

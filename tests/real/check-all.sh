@@ -1,0 +1,25 @@
+#!/bin/bash
+# The full matrix, for `make check-real`: every real program, mode and allocator unharmed, the
+# large blocks beside the oracle, and the library in the oldest Debian that can be had. Some ten
+# minutes. Ends with `N passed, N failed` over all of them.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+export SQUALL_WORK=${SQUALL_WORK:-${TMPDIR:-/tmp}/squall-work}
+log=$(mktemp) || exit 1
+trap 'rm -f "$log"' EXIT
+
+for part in "$here/check-unharmed.sh" "$here/check-oracle.sh" "$root/tests/rules/debootstrap.sh"; do
+    echo "# ${part#"$root"/}"
+    "$part" </dev/null 2>&1 | tee -a "$log" | grep -avE '^[0-9]+ (passed|skipped)'
+    case ${PIPESTATUS[0]} in
+    0 | 1 | 77) ;;
+    *) echo "not ok ${part#"$root"/}: did not come to its end" | tee -a "$log" ;;
+    esac
+done
+failed=$(grep -ac '^not ok' "$log")
+skipped=$(grep -acE '^ok .* # skip' "$log")
+passed=$(($(grep -ac '^ok' "$log") - skipped))
+[ "$skipped" = 0 ] || echo "$skipped skipped"
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]

@@ -1,0 +1,77 @@
+#!/bin/bash
+# Where the region goes: SQUALL_DIR, $XDG_RUNTIME_DIR/squall, /dev/shm/squall-UID, /tmp/squall-UID,
+# memory; folders that are not ours alone are refused.
+. "$(dirname "$0")/lib.sh"
+[ "$(id -u)" = 0 ] || { echo "needs root, to be another user"; exit 77; }
+chmod 1777 "$TMPDIR"
+uid=64871
+shm=/dev/shm/squall-$uid
+tmp=/tmp/squall-$uid
+trap 'rm -rf "$shm" "$tmp"' EXIT
+rm -rf "$shm" "$tmp"
+
+# run VARIABLE=VALUE…: /bin/true as another user, in an environment of just these
+run() {
+    setpriv --reuid=$uid --regid=$uid --clear-groups env -i "$@" LD_PRELOAD="$SQUALL_LIB" /bin/true \
+        2>"$TMPDIR/err"
+}
+# expect NAME FOLDER: exactly one region, in this folder, of mode 0600
+expect() {
+    local found
+    found=$(find "$2" -name 'squall.*.region' -perm 0600 2>/dev/null | wc -l)
+    if [ "$found" = 1 ]; then ok "$1"; else not_ok "$1" "$found regions in $2: $(cat "$TMPDIR/err")"; fi
+    rm -rf "${2:?}"/squall.*
+}
+
+dir=$TMPDIR/dir
+mkdir -m 1777 "$dir"
+run SQUALL_DIR="$dir" XDG_RUNTIME_DIR="$TMPDIR/run"
+expect "SQUALL_DIR" "$dir"
+run SQUALL_DIR="$TMPDIR/made"
+expect "SQUALL_DIR is made" "$TMPDIR/made"
+
+install -d -m 700 -o $uid "$TMPDIR/run"
+run XDG_RUNTIME_DIR="$TMPDIR/run"
+expect "XDG_RUNTIME_DIR" "$TMPDIR/run/squall"
+
+for runtime in "" relative "$TMPDIR/not-there"; do
+    run XDG_RUNTIME_DIR="$runtime"
+    expect "/dev/shm, XDG_RUNTIME_DIR is '${runtime##*/}'" "$shm"
+done
+run
+expect "/dev/shm" "$shm"
+[ -e /squall ] && not_ok "no folder in the root" "/squall was made"
+
+# Somebody was there before us: a folder that is not ours, open to others, or a link.
+rm -rf "$shm"
+mkdir -m 700 "$shm"
+run
+expect "a folder of somebody else is refused" "$tmp"
+rm -rf "$shm"
+install -d -m 777 -o $uid "$shm"
+run
+expect "a folder open to others is refused" "$tmp"
+rm -rf "$shm"
+install -d -m 700 -o $uid "$TMPDIR/elsewhere"
+ln -s "$TMPDIR/elsewhere" "$shm"
+chown -h $uid "$shm"
+run
+expect "a link is refused" "$tmp"
+
+# Nowhere at all: memory, and one line.
+rm -rf "$shm" "$tmp"
+mkdir -m 700 "$shm" "$tmp"
+run
+lines=$(wc -l <"$TMPDIR/err")
+if [ "$lines" = 1 ] && grep -q '^squall: .*recording into memory only' "$TMPDIR/err"; then
+    ok "memory, with one line"
+else
+    not_ok "memory, with one line" "$(cat "$TMPDIR/err")"
+fi
+
+# perm: for a reader of another uid
+install -d -m 700 -o $uid "$TMPDIR/perm"
+run SQUALL_DIR="$TMPDIR/perm" SQUALL_CONF=perm:0640
+[ "$(find "$TMPDIR/perm" -name '*.region' -perm 0640 | wc -l)" = 1 ] && ok "perm" ||
+    not_ok "perm" "$(ls -l "$TMPDIR/perm")"
+finish

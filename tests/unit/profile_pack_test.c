@@ -1,0 +1,154 @@
+/* Dumps, and folders of dumps and regions. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "profile_help.h"
+
+static void packs_and_reads_back(void **state) {
+    struct profile profile;
+    struct profile_error error;
+    struct stat s;
+    (void)state;
+    const char *dump = pack_sample(0, true, "signal 9");
+    assert_int_equal(stat(dump, &s), 0);
+    assert_int_equal(s.st_mode & 0777, 0600);
+    assert_true(s.st_size < 64 * 1024);
+    assert_int_equal(profile_load(dump, &profile, NULL, NULL, NULL, &error), 0);
+    assert_int_equal(profile.count, 1);
+    const struct profile_process *p = &profile.processes[0];
+    check_sample(p);
+    assert_string_equal(p->ended_by, "signal 9");
+    assert_int_equal(p->symbol_count, 8);
+    assert_int_equal(p->symbols[0].address, 0x400123);
+    assert_true(p->symbols[0].inlined && !p->symbols[1].inlined);
+    assert_string_equal(p->symbols[0].function, "inner");
+    assert_string_equal(p->symbols[1].function, "f_400123");
+    assert_string_equal(p->symbols[7].function, "f_7f0000001000");
+    assert_int_equal(p->symbols[7].line, 70);
+    profile_free(&profile);
+}
+
+static void packs_several_and_none_by_half(void **state) {
+    struct region_build b;
+    struct profile profile;
+    struct profile_error error;
+    const char *paths[] = {in_folder("one"), in_folder("two")};
+    const char *output = in_folder("both");
+    (void)state;
+    region_build_small(&b, 8);
+    close(region_build_write(&b, paths[0]));
+    b.header->random++;
+    b.header->pid++;
+    b.header->start_realtime_ns--;
+    close(region_build_write(&b, paths[1]));
+    assert_int_equal(profile_pack(paths, 2, output, NULL, 0, NULL, NULL, false, &error), 0);
+    assert_int_equal(profile_load(output, &profile, NULL, NULL, NULL, &error), 0);
+    assert_int_equal(profile.count, 2);
+    assert_int_equal(profile.processes[0].pid, 4243); /* oldest first */
+    assert_null(profile.processes[0].ended_by);
+    profile_free(&profile);
+    unlink(output);
+    assert_int_equal(truncate(paths[1], 5000), 0);
+    assert_true(profile_pack(paths, 2, output, NULL, 0, NULL, NULL, true, &error) < 0);
+    assert_non_null(strstr(error.text, "two: offset 5000: cut short"));
+    assert_int_equal(access(output, F_OK), -1);
+    assert_int_equal(access(paths[0], F_OK), 0);
+    unlink(paths[0]);
+    unlink(paths[1]);
+    region_build_close(&b);
+}
+
+static void refuses_broken_dumps(void **state) {
+    size_t size;
+    const char *dump = pack_sample(8, true, "");
+    uint8_t *bytes = read_bytes(dump, &size);
+    (void)state;
+    assert_true(bytes[16 + 4] & 4); /* the frame has a checksum */
+    bytes[8]++;
+    expect_refusal(bytes, size, "newer version");
+    bytes[8]--;
+    bytes[size - 1] ^= 1; /* the checksum of the frame */
+    expect_refusal(bytes, size, "damaged");
+    bytes[size - 1] ^= 1;
+    bytes[size] = 0;
+    expect_refusal(bytes, size + 1, "something follows");
+    for (size_t cut = 0; cut < size; cut++) {
+        struct profile profile;
+        struct profile_error error;
+        assert_true(profile_load_memory(bytes, cut, "cut", &profile, &error) < 0);
+    }
+    free(bytes);
+}
+
+/* ---- folders ---- */
+
+static unsigned warnings;
+
+static void count_warning(const char *line) {
+    assert_non_null(strstr(line, "offset 0: "));
+    warnings++;
+}
+
+static int count_file(void *data, const struct profile_file *file) {
+    assert_true(file->packed || file->pid >= 4242);
+    ++*(unsigned *)data;
+    return 0;
+}
+
+static void loads_folders(void **state) {
+    struct region_build b;
+    struct profile profile;
+    struct profile_error error;
+    unsigned files = 0;
+    char newest[256];
+    (void)state;
+    const char *dump = pack_sample(8, false, "exit 0"); /* the region stays beside its dump */
+    region_build_small(&b, 8);
+    b.header->random = 1;
+    b.header->pid = 5000;
+    b.header->start_realtime_ns++;
+    close(region_build_write(&b, in_folder("other")));
+    write_bytes(in_folder("foreign"), "hello", 5);
+    write_bytes(in_folder("squall.7.8.0000000000000009.region"), "\0\0\0\0\0\0\0\0", 8);
+    assert_int_equal(symlink("foreign", in_folder("link")), 0);
+    warnings = 0;
+    assert_int_equal(profile_load(folder, &profile, NULL, NULL, count_warning, &error), 0);
+    assert_int_equal(warnings, 3); /* foreign, just being made, link */
+    assert_int_equal(profile.count, 2);
+    assert_string_equal(profile.processes[0].ended_by, "exit 0"); /* the dump, not its region */
+    assert_int_equal(profile.processes[1].pid, 5000);
+    profile_free(&profile);
+    assert_int_equal(profile_list(folder, count_file, &files), 0);
+    assert_int_equal(files, 3);
+    assert_int_equal(profile_newest(folder, newest, sizeof newest), 0);
+    /* One that is ours and broken fails. */
+    assert_int_equal(truncate(dump, 100), 0);
+    assert_true(profile_load(folder, &profile, NULL, NULL, count_warning, &error) < 0);
+    assert_int_equal(profile.count, 0);
+    region_build_close(&b);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(packs_and_reads_back),
+        cmocka_unit_test(packs_several_and_none_by_half),
+        cmocka_unit_test(refuses_broken_dumps),
+        cmocka_unit_test(loads_folders),
+    };
+    return cmocka_run_group_tests_name("profile_pack", tests, make_folder, remove_folder);
+}

@@ -1,0 +1,566 @@
+/* The symbol room beside what binutils and the compiler say, on programs built here and on
+ * libraries that nobody here wrote; and with files that are gone, replaced, cut or hostile. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "symbol/internal.h"
+
+#define LIBC "/usr/lib/x86_64-linux-gnu/libc.so.6"
+
+static char folder[] = "/tmp/squall-symbol-XXXXXX";
+
+static const char source_cc[] =
+    "#include <cstdlib>\n"
+    "#include <map>\n"
+    "#include <string>\n"
+    "#include <vector>\n"
+    "namespace deep {\n"
+    "template <class T> struct Box {\n"
+    "    std::vector<T> v;\n"
+    "    __attribute__((always_inline)) inline void put(T x) {\n"
+    "        v.push_back(x);\n"
+    "        if (v.size() == 7) v.reserve(v.capacity() * 2);\n"
+    "    }\n"
+    "};\n"
+    "inline __attribute__((always_inline)) void *grab(size_t n) {\n"
+    "    void *p = malloc(n);\n"
+    "    asm volatile(\"\" ::\"r\"(p) : \"memory\");\n"
+    "    return p;\n"
+    "}\n"
+    "inline __attribute__((always_inline)) void *nested(size_t n) { return grab(n + 1); }\n"
+    "static __attribute__((noinline, noclone)) void *hidden_local(size_t n) {\n"
+    "    void *p = nested(n);\n"
+    "    asm volatile(\"\" ::\"r\"(p) : \"memory\");\n"
+    "    return p;\n"
+    "}\n"
+    "__attribute__((noinline)) int work(int n) {\n"
+    "    Box<std::string> b;\n"
+    "    std::map<int, std::string> m;\n"
+    "    for (int i = 0; i < n; i++) {\n"
+    "        b.put(std::to_string(i));\n"
+    "        m[i] = \"x\";\n"
+    "        free(hidden_local(10));\n"
+    "    }\n"
+    "    return (int)(b.v.size() + m.size());\n"
+    "}\n"
+    "}\n"
+    "int main(int c, char **) { return deep::work(c * 100) & 1; }\n";
+
+/* A function without a size, one with, a gap behind it, a label inside it; and mangled names of
+ * Rust (both kinds) and one that stands for gigabytes. */
+static const char source_s[] =
+    ".text\n.globl unsized, sized, after\n"
+    "unsized: .skip 32, 0x90\n"
+    ".type sized,@function\nsized: .skip 16, 0x90\nlabel_inside: .skip 16, 0x90\n"
+    ".size sized, .-sized\n"
+    ".skip 64, 0x90\n"
+    ".type after,@function\nafter: .skip 16, 0x90\n.size after, .-after\n"
+    ".globl _RNvCs1234_7mycrate3foo\n.type _RNvCs1234_7mycrate3foo,@function\n"
+    "_RNvCs1234_7mycrate3foo: .skip 16, 0x90\n"
+    ".size _RNvCs1234_7mycrate3foo, .-_RNvCs1234_7mycrate3foo\n"
+    ".globl _ZN4core3fmt5write17h0123456789abcdefE\n"
+    ".type _ZN4core3fmt5write17h0123456789abcdefE,@function\n"
+    "_ZN4core3fmt5write17h0123456789abcdefE: .skip 16, 0x90\n"
+    ".size _ZN4core3fmt5write17h0123456789abcdefE, .-_ZN4core3fmt5write17h0123456789abcdefE\n"
+    ".section .note.GNU-stack,\"\",@progbits\n";
+
+/* ---- help ---- */
+
+static void run(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void run(const char *format, ...) {
+    char *command = NULL, *whole = NULL;
+    va_list list;
+    va_start(list, format);
+    assert_true(vasprintf(&command, format, list) > 0);
+    va_end(list);
+    assert_true(asprintf(&whole, "cd %s && { %s; }", folder, command) > 0);
+    if (system(whole) != 0)
+        fail_msg("failed: %s", command);
+    free(whole);
+    free(command);
+}
+
+static char *in_folder(const char *name) {
+    static char paths[4][256];
+    static unsigned next;
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof(paths[0]), "%s/%s", folder, name);
+    return path;
+}
+
+static void write_file(const char *name, const void *data, size_t size) {
+    FILE *f = fopen(in_folder(name), "w");
+    assert_non_null(f);
+    assert_int_equal(fwrite(data, 1, size, f), size);
+    assert_int_equal(fclose(f), 0);
+}
+
+static char *read_file(const char *name, size_t *size) {
+    FILE *f = fopen(in_folder(name), "r");
+    assert_non_null(f);
+    char *data = NULL;
+    size_t room = 0;
+    *size = 0;
+    do {
+        data = realloc(data, (room += 65536) + 1);
+        assert_non_null(data);
+        *size += fread(data + *size, 1, room - *size, f);
+    } while (*size == room);
+    data[*size] = 0;
+    fclose(f);
+    return data;
+}
+
+static int set_up(void **state) {
+    (void)state;
+    if (!mkdtemp(folder))
+        return -1;
+    write_file("a.cc", source_cc, sizeof(source_cc) - 1);
+    write_file("b.s", source_s, sizeof(source_s) - 1);
+    run("g++ -g -O2 -Wl,--build-id=sha1 a.cc -o a");
+    run("gcc -shared -nostdlib b.s -o b.so");
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    run("rm -rf %s", folder);
+    return 0;
+}
+
+static uint32_t module(struct symbols *s, const char *path) {
+    return symbol_module(s, &(struct symbol_module){.path = path});
+}
+
+/* Addresses just behind a call, minus 1: what the frames of stacks are looked up at. */
+static uint32_t call_sites(const char *path, uint64_t *out, uint32_t max) {
+    char command[512];
+    uint32_t count = 0;
+    unsigned long long address;
+    snprintf(command, sizeof(command),
+             "objdump -d --no-show-raw-insn '%s' | awk '/>:$/{c=0} c{print $1} {c=/\\tcall/}' | "
+             "tr -d : | head -n %u",
+             path, max);
+    FILE *f = popen(command, "r");
+    assert_non_null(f);
+    while (count < max && fscanf(f, "%llx", &address) == 1)
+        out[count++] = address - 1;
+    pclose(f);
+    assert_true(count > 10);
+    return count;
+}
+
+/* Frames as addr2line -a -i -f prints them. */
+static char *frames_as_text(struct symbols *s, uint32_t m, const uint64_t *addresses,
+                            uint32_t count) {
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+    for (uint32_t i = 0; i < count; i++) {
+        struct symbol_frame frames[64];
+        uint32_t n = symbol_frames(s, m, addresses[i], frames, 64);
+        assert_true(n >= 1 && n <= 64);
+        fprintf(f, "0x%016llx\n", (unsigned long long)addresses[i]);
+        for (uint32_t k = 0; k < n; k++) {
+            assert_int_equal(frames[k].inlined, k + 1 < n);
+            fprintf(f, "%s\n%s:%u\n", frames[k].function ? frames[k].function : "??",
+                    frames[k].file ? frames[k].file : "??", frames[k].line);
+        }
+    }
+    fclose(f);
+    return text;
+}
+
+static char *frames_of(const struct symbol_options *options, const struct symbol_module *m,
+                       const uint64_t *addresses, uint32_t count, const char **trouble) {
+    struct symbols *s = symbol_open(options);
+    assert_non_null(s);
+    uint32_t number = symbol_module(s, m);
+    char *text = frames_as_text(s, number, addresses, count);
+    if (trouble)
+        *trouble = symbol_trouble(s, number);
+    symbol_close(s);
+    return text;
+}
+
+static uint32_t build_id_of(const char *path, uint8_t *id) {
+    char command[512];
+    uint32_t size = 0;
+    unsigned byte;
+    snprintf(command, sizeof(command), "readelf -n '%s' | sed -n 's/.*Build ID: //p'", path);
+    FILE *f = popen(command, "r");
+    assert_non_null(f);
+    while (size < 20 && fscanf(f, "%2x", &byte) == 1)
+        id[size++] = (uint8_t)byte;
+    pclose(f);
+    assert_int_equal(size, 20);
+    return size;
+}
+
+/* ---- tests ---- */
+
+static void test_the_innermost_span_is_found(void **state) {
+    (void)state;
+    struct spans spans = {0};
+    static const struct {
+        uint64_t address;
+        int what;
+    } expected[] = {{9, -1},  {10, 0},  {19, 0},   {20, 2},         {24, 2},   {25, 1},
+                    {29, 1},  {30, 0},  {50, 0},   {99, 0},         {100, -1}, {150, -1},
+                    {200, 3}, {209, 3}, {210, -1}, {UINT64_MAX, -1}};
+    assert_int_equal(symbol_spans_add(&spans, 200, 210, 3), 0);
+    assert_int_equal(symbol_spans_add(&spans, 20, 25, 2), 0);
+    assert_int_equal(symbol_spans_add(&spans, 20, 30, 1), 0);
+    assert_int_equal(symbol_spans_add(&spans, 10, 100, 0), 0);
+    assert_int_equal(symbol_spans_add(&spans, 60, 60, 4), 0); /* holds nothing */
+    symbol_spans_sort(&spans);
+    for (unsigned i = 0; i < ARRAY_SIZE(expected); i++) {
+        const struct span *span = symbol_spans_find(&spans, expected[i].address);
+        assert_int_equal(span ? (int)span->what : -1, expected[i].what);
+    }
+    symbol_spans_free(&spans);
+    assert_null(symbol_spans_find(&spans, 10));
+}
+
+static void test_inlined_frames_agree_with_addr2line(void **state) {
+    (void)state;
+    static uint64_t addresses[2000];
+    const char *path = in_folder("a");
+    uint32_t count = call_sites(path, addresses, 2000);
+    struct symbol_module m = {.path = path};
+    char *ours = frames_of(NULL, &m, addresses, count, NULL);
+    write_file("ours", ours, strlen(ours));
+    FILE *f = fopen(in_folder("addresses"), "w");
+    for (uint32_t i = 0; i < count; i++)
+        fprintf(f, "0x%llx\n", (unsigned long long)addresses[i]);
+    fclose(f);
+    /* What differs in how it is written: discriminators, unknown lines, parts of functions. */
+    run("addr2line -a -i -f -C -e a < addresses | sed -E 's/ \\(discriminator.*//; s/:\\?$/:0/; "
+        "s/^crtstuff.c:0/??:0/; s/ \\[clone [^]]*\\]//g; "
+        "s/^hidden_local$/deep::hidden_local(unsigned long)/' > theirs");
+    run("sed -E 's/ \\[clone [^]]*\\]//g' ours > ours2; diff ours2 theirs | cut -c1-100 | "
+        "head -n 20 >&2; cmp ours2 theirs");
+    assert_non_null(strstr(ours, "deep::work(int)\n"));
+    assert_non_null(strstr(ours, "deep::grab(unsigned long)\n"));
+    assert_non_null(strstr(ours, "deep::nested(unsigned long)\n"));
+    free(ours);
+}
+
+/* The names that `nm` gives an address by size; "" when none covers it. */
+struct expected {
+    uint64_t start, size;
+    char name[128];
+};
+
+static void check_against_nm(const char *path, const char *option) {
+    static struct expected all[100000];
+    char command[512];
+    uint32_t count = 0, checked = 0, named = 0;
+    unsigned long long start, size;
+    snprintf(command, sizeof(command),
+             "nm %s -S --defined-only '%s' | awk 'NF==4 && "
+             "$3 ~ /[tTwWi]/ {sub(/@.*/, \"\", $4); print $1, $2, substr($4, 1, 127)}'",
+             option, path);
+    FILE *f = popen(command, "r");
+    assert_non_null(f);
+    while (count < 100000 && fscanf(f, "%llx %llx %127s", &start, &size, all[count].name) == 3) {
+        all[count].start = start;
+        all[count++].size = size;
+    }
+    pclose(f);
+    assert_true(count > 5);
+    struct symbols *s = symbol_open(NULL);
+    uint32_t m = module(s, path);
+    for (uint32_t i = 0; i < count; i += 1 + count / 3000) {
+        uint64_t probes[] = {all[i].start, all[i].start + all[i].size - 1,
+                             all[i].start + all[i].size, all[i].start + all[i].size + 7};
+        for (unsigned k = 0; k < 4; k++) {
+            const char *name = symbol_function(s, m, probes[k]);
+            bool covered = false, found = false;
+            for (uint32_t e = 0; e < count; e++)
+                if (probes[k] >= all[e].start && probes[k] < all[e].start + all[e].size) {
+                    covered = true;
+                    found |= name && (strcmp(name, all[e].name) == 0 || all[e].name[0] == '_');
+                }
+            if (covered != (name != NULL) || (covered && !found))
+                fail_msg("%s: 0x%llx is %s", path, (unsigned long long)probes[k],
+                         name ? name : "(nothing)");
+            checked++;
+            named += name != NULL;
+        }
+    }
+    symbol_close(s);
+    assert_true(named > 0 && checked > named / 2);
+}
+
+static void test_names_of_real_libraries_hold_as_far_as_their_size(void **state) {
+    (void)state;
+    static const char *const stripped[] = {
+        "/usr/lib/x86_64-linux-gnu/librdkafka.so.1",
+        "/usr/lib/x86_64-linux-gnu/libzstd.so.1",
+        "/usr/bin/python3",
+        "/usr/lib/x86_64-linux-gnu/libz.so.1",
+    };
+    unsigned seen = 0;
+    for (unsigned i = 0; i < ARRAY_SIZE(stripped); i++) {
+        if (access(stripped[i], R_OK) != 0)
+            continue;
+        check_against_nm(stripped[i], "-D");
+        seen++;
+    }
+    assert_true(seen > 0);
+}
+
+static void test_libc_has_malloc(void **state) {
+    (void)state;
+    struct symbols *s = symbol_open(NULL);
+    FILE *f = popen("nm -D --defined-only " LIBC " | awk '$3 ~ /^malloc@/ {print $1}'", "r");
+    unsigned long long address = 0;
+    assert_int_equal(fscanf(f, "%llx", &address), 1);
+    pclose(f);
+    const char *name = symbol_function(s, module(s, LIBC), address + 3);
+    assert_non_null(name);
+    assert_non_null(strstr(name, "malloc"));
+    symbol_close(s);
+}
+
+static uint64_t address_of(const char *file, const char *name) {
+    char command[512];
+    unsigned long long address = 0;
+    snprintf(command, sizeof(command), "nm '%s' | awk '$3 == \"%s\" {print $1}'", file, name);
+    FILE *f = popen(command, "r");
+    assert_int_equal(fscanf(f, "%llx", &address), 1);
+    pclose(f);
+    return address;
+}
+
+static void expect(struct symbols *s, uint32_t m, uint64_t offset, const char *name) {
+    const char *found = symbol_function(s, m, offset);
+    if (name)
+        assert_string_equal(found ? found : "(nothing)", name);
+    else if (found)
+        fail_msg("0x%llx is %s", (unsigned long long)offset, found);
+}
+
+static void test_sizes_bound_names(void **state) {
+    (void)state;
+    const char *path = in_folder("b.so");
+    uint64_t unsized = address_of(path, "unsized"), sized = address_of(path, "sized");
+    uint64_t after = address_of(path, "after");
+    struct symbols *s = symbol_open(NULL);
+    uint32_t m = module(s, path);
+    expect(s, m, unsized, "unsized");
+    expect(s, m, sized - 1, "unsized"); /* up to the next symbol */
+    expect(s, m, sized, "sized");
+    expect(s, m, sized + 20, "sized"); /* not label_inside */
+    expect(s, m, sized + 32, NULL);    /* the gap is nobody's */
+    expect(s, m, after - 1, NULL);
+    expect(s, m, after, "after");
+    expect(s, m, 0, NULL);
+    expect(s, m, UINT64_MAX, NULL);
+    assert_null(symbol_trouble(s, m));
+    run("cp b.so b-stripped.so && strip b-stripped.so");
+    m = module(s, in_folder("b-stripped.so"));
+    expect(s, m, unsized + 4, NULL); /* what follows an exported label can be anything */
+    expect(s, m, sized, "sized");
+    expect(s, m, sized + 32, NULL);
+    assert_non_null(strstr(symbol_trouble(s, m), "stripped"));
+    symbol_close(s);
+}
+
+static void test_rust_names(void **state) {
+    (void)state;
+    const char *path = in_folder("b.so");
+    struct symbols *s = symbol_open(NULL);
+    uint32_t m = module(s, path);
+    expect(s, m, address_of(path, "_RNvCs1234_7mycrate3foo"), "mycrate::foo");
+    expect(s, m, address_of(path, "_ZN4core3fmt5write17h0123456789abcdefE"), "core::fmt::write");
+    symbol_close(s);
+}
+
+/* f(A<int, int>, A<A<int, int>, A<int, int>>, ...): each argument names the one before it twice, so
+ * that the whole would take 2^40 times its own length. */
+static void test_a_name_that_explodes_is_shown_as_it_is(void **state) {
+    (void)state;
+    char name[1024], text[8192];
+    size_t at = (size_t)sprintf(name, "_Z1f1AIiiE");
+    for (int i = 0; i < 40; i++) {
+        char s[4] = {"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[i % 36]};
+        if (i >= 36)
+            sprintf(s, "1%d", i - 36);
+        at += (size_t)sprintf(name + at, "S_IS%s_S%s_E", s, s);
+    }
+    int size = snprintf(text, sizeof(text),
+                        ".text\n.globl %s\n.type %s,@function\n%s: .skip 16, 0x90\n"
+                        ".size %s, .-%s\n.section .note.GNU-stack,\"\",@progbits\n",
+                        name, name, name, name, name);
+    write_file("c.s", text, (size_t)size);
+    run("gcc -shared -nostdlib c.s -o c.so");
+    struct symbols *s = symbol_open(NULL);
+    uint64_t address = address_of(in_folder("c.so"), name);
+    expect(s, module(s, in_folder("c.so")), address, name);
+    symbol_close(s);
+}
+
+static void test_separate_debug_files(void **state) {
+    (void)state;
+    static uint64_t addresses[500];
+    const char *trouble;
+    char debug[300];
+    uint8_t id[20];
+    uint32_t count = call_sites(in_folder("a"), addresses, 500);
+    struct symbol_module m = {.path = in_folder("a"), .build_id = id};
+    m.build_id_size = build_id_of(m.path, id);
+    char *whole = frames_of(NULL, &m, addresses, count, NULL);
+
+    run("objcopy --only-keep-debug a a.debug && cp a s && strip s && "
+        "d=debug/.build-id/%02x && mkdir -p $d && cp a.debug $d/$(readelf -n a | "
+        "sed -n 's/.*Build ID: ..//p').debug",
+        id[0]);
+    snprintf(debug, sizeof(debug), "%s/debug", folder);
+    struct symbol_options options = {.debug_path = debug};
+
+    m.path = in_folder("s");
+    char *split = frames_of(&options, &m, addresses, count, &trouble);
+    assert_string_equal(split, whole);
+    assert_null(trouble);
+    free(split);
+
+    /* The program is gone, its debug file is not. */
+    m.path = in_folder("gone");
+    split = frames_of(&options, &m, addresses, count, &trouble);
+    assert_string_equal(split, whole);
+    assert_null(trouble);
+    free(split);
+
+    /* By debug link, beside the file. */
+    run("mkdir -p link/.debug && cp s link/s && cp a.debug link/.debug/s.debug && cd link && "
+        "objcopy --add-gnu-debuglink=.debug/s.debug s");
+    m.path = in_folder("link/s");
+    split = frames_of(NULL, &m, addresses, count, &trouble);
+    assert_string_equal(split, whole);
+    free(split);
+    free(whole);
+}
+
+static void test_mini_debug_info(void **state) {
+    (void)state;
+    if (system("xz --version >/dev/null 2>&1") != 0)
+        skip();
+    run("cp a m && nm a --format=posix --defined-only | awk '$2 ~ /[tT]/ {print $1}' | sort > k && "
+        "objcopy -S --remove-section .comment --keep-symbols=k m mini && strip m && "
+        "rm -f mini.xz && xz mini && objcopy --add-section .gnu_debugdata=mini.xz m");
+    uint64_t local = address_of(in_folder("a"), "_ZN4deepL12hidden_localEm");
+    struct symbols *s = symbol_open(NULL);
+    uint32_t m = module(s, in_folder("m"));
+    expect(s, m, local + 2, "deep::hidden_local(unsigned long)");
+    assert_null(symbol_trouble(s, m));
+    symbol_close(s);
+}
+
+static void test_a_replaced_file_names_nothing(void **state) {
+    (void)state;
+    uint8_t id[20];
+    build_id_of(in_folder("a"), id);
+    uint64_t main_address = address_of(in_folder("a"), "main");
+    struct symbols *s = symbol_open(NULL);
+    struct symbol_module what = {.path = in_folder("a"), .build_id = id, .build_id_size = 20};
+    uint32_t m = symbol_module(s, &what);
+    expect(s, m, main_address, "main");
+    assert_int_equal(symbol_module(s, &what), m); /* the same for an equal one */
+    id[3] ^= 1;
+    uint32_t other = symbol_module(s, &what);
+    assert_int_not_equal(other, m);
+    expect(s, other, main_address, NULL);
+    struct symbol_frame frame;
+    assert_int_equal(symbol_frames(s, other, main_address, &frame, 1), 1);
+    assert_null(frame.function);
+    assert_null(frame.file);
+    assert_non_null(strstr(symbol_trouble(s, other), "build-id differs"));
+    symbol_close(s);
+}
+
+static void test_what_is_no_file_names_nothing(void **state) {
+    (void)state;
+    static const char *const paths[] = {"[vdso]",    "linux-vdso.so.1", "",  "/nonexistent/x",
+                                        "/dev/zero", "/dev/null",       "/", "/etc/passwd"};
+    struct symbols *s = symbol_open(NULL);
+    for (unsigned i = 0; i < ARRAY_SIZE(paths); i++) {
+        uint32_t m = module(s, paths[i]);
+        expect(s, m, 0x1000, NULL);
+        assert_true((symbol_trouble(s, m) != NULL) == (paths[i][0] == '/'));
+    }
+    expect(s, 12345, 0, NULL); /* never given out */
+    assert_null(symbol_trouble(s, UINT32_MAX));
+    symbol_close(s);
+}
+
+static void look_everywhere(const char *path, const uint64_t *addresses, uint32_t count) {
+    struct symbols *s = symbol_open(NULL);
+    uint32_t m = module(s, path);
+    struct symbol_frame frames[8];
+    for (uint32_t i = 0; i < count; i++) {
+        symbol_function(s, m, addresses[i]);
+        assert_true(symbol_frames(s, m, addresses[i], frames, 8) <= 8);
+    }
+    symbol_trouble(s, m);
+    symbol_close(s);
+}
+
+/* Cut and bit-flipped files: no crash, whatever names come out. */
+static void test_broken_files_do_not_crash(void **state) {
+    (void)state;
+    static uint64_t addresses[64];
+    uint32_t count = call_sites(in_folder("a"), addresses, 64);
+    size_t size;
+    char *whole = read_file("a", &size), *broken = malloc(size);
+    uint64_t random = 1;
+    assert_non_null(broken);
+    for (int i = 0; i < 60; i++) {
+        write_file("broken", whole, size * (size_t)i / 60);
+        look_everywhere(in_folder("broken"), addresses, count);
+    }
+    for (int i = 0; i < 300; i++) {
+        memcpy(broken, whole, size);
+        for (int k = 0; k < 1 + i / 10; k++) {
+            random = base_mix(random + 0x9e3779b97f4a7c15ull);
+            /* Half of them in the headers, where they hurt most. */
+            size_t at = k & 1        ? random % size
+                        : random % 2 ? random % 1024
+                                     : size - 1 - random % 2600;
+            broken[at] = (char)(random >> 40);
+        }
+        memcpy(broken, "\177ELF\2\1\1", 7);
+        write_file("broken", broken, size);
+        look_everywhere(in_folder("broken"), addresses, count);
+    }
+    free(broken);
+    free(whole);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_innermost_span_is_found),
+        cmocka_unit_test(test_inlined_frames_agree_with_addr2line),
+        cmocka_unit_test(test_names_of_real_libraries_hold_as_far_as_their_size),
+        cmocka_unit_test(test_libc_has_malloc),
+        cmocka_unit_test(test_sizes_bound_names),
+        cmocka_unit_test(test_rust_names),
+        cmocka_unit_test(test_a_name_that_explodes_is_shown_as_it_is),
+        cmocka_unit_test(test_separate_debug_files),
+        cmocka_unit_test(test_mini_debug_info),
+        cmocka_unit_test(test_a_replaced_file_names_nothing),
+        cmocka_unit_test(test_what_is_no_file_names_nothing),
+        cmocka_unit_test(test_broken_files_do_not_crash),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

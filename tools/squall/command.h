@@ -1,0 +1,44 @@
+/* command: what main.c and the commands share. One file a command, one line in main.c's table. */
+#ifndef SQUALL_COMMAND_H
+#define SQUALL_COMMAND_H
+
+#include "profile/profile.h"
+
+/* Exit statuses. */
+enum {
+    COMMAND_OK = 0,
+    COMMAND_FAILED = 1, /* this machine could not do it */
+    COMMAND_USAGE = 2   /* wrong options, or input that cannot be read */
+};
+
+/* argv[0] is the command's name. Each returns an exit status; "--help" prints its own usage. */
+int command_run(int argc, char **argv);
+int command_report(int argc, char **argv);
+int command_pack(int argc, char **argv);
+int command_clean(int argc, char **argv);
+
+/* A screen about a profile; returns 0 or a negative errno. */
+int command_summary(const struct profile *profile, FILE *out);
+
+/* ---- message.c ---- */
+
+/* One line "squall: …" on stderr, written at once. */
+void message(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* For the reader: "1,234 bytes" would be too exact; writes "12.3 MiB". */
+const char *message_size(uint64_t bytes, char *text, size_t size);
+/* Where to find the usage; returns COMMAND_USAGE. */
+int message_usage(const char *command);
+/* The same after naming what getopt_long (with opterr 0) did not like. */
+int message_option(const char *command, char **argv);
+
+/* ---- namer.c: names for a dump ---- */
+
+struct namer;
+
+struct namer *namer_open(void); /* NULL: no memory, the dump has no names then */
+void namer_close(struct namer *namer);
+/* A profile_namer; data is the namer. */
+uint32_t namer_name(void *namer, const struct profile_process *p, uint32_t module, uint64_t address,
+                    struct profile_symbol *out, uint32_t max);
+
+#endif

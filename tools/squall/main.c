@@ -1,0 +1,79 @@
+/* squall: a table of commands and a loop over it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+
+#ifndef SQUALL_VERSION
+#define SQUALL_VERSION "unknown"
+#endif
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary;
+} commands[] = {
+    {"run", command_run, "run a program under the profiler and keep what it did"},
+    {"report", command_report, "show what a program allocated, running or ended"},
+    {"pack", command_pack, "pack what LD_PRELOAD alone left behind"},
+    {"clean", command_clean, "remove what dead processes left behind"},
+};
+
+static void print_help(FILE *out) {
+    fputs("usage: squall COMMAND [options]\n\n"
+          "Finds allocation storms inside compression calls of a program that is not changed.\n\n",
+          out);
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+        fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+    fputs("\nsquall help COMMAND tells the options of a command.\n", out);
+}
+
+static const struct command *find(const char *name) {
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static int unknown(const char *name) {
+    message("'%s' is not a command; try 'squall help'", name);
+    return COMMAND_USAGE;
+}
+
+static int help(int argc, char **argv) {
+    const struct command *command;
+    char option[] = "--help";
+    if (argc < 2) {
+        print_help(stdout);
+        return COMMAND_OK;
+    }
+    command = find(argv[1]);
+    char *arguments[] = {argv[1], option, NULL};
+    return command ? command->run(2, arguments) : unknown(argv[1]);
+}
+
+/* What went to stdout counts: a full disk must not end with success. */
+static int finish(int status) {
+    if ((fflush(stdout) != 0 || ferror(stdout)) && status == COMMAND_OK) {
+        message("the output could not be written");
+        return COMMAND_FAILED;
+    }
+    return status;
+}
+
+int main(int argc, char **argv) {
+    const struct command *command;
+    if (argc < 2) {
+        print_help(stderr);
+        return COMMAND_USAGE;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("squall %s\n", SQUALL_VERSION);
+        return finish(COMMAND_OK);
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0)
+        return finish(help(argc - 1, argv + 1));
+    command = find(argv[1]);
+    return finish(command ? command->run(argc - 1, argv + 1) : unknown(argv[1]));
+}

@@ -1,0 +1,62 @@
+/* What the files of the command "run" share: run.c (options, order of things), program.c (can it
+ * be preloaded?), child.c (runs it, passes signals), gather.c (what it left), oom.c. */
+#ifndef SQUALL_RUN_H
+#define SQUALL_RUN_H
+
+#include <sys/types.h>
+
+#include "command.h"
+
+/* ---- program.c ---- */
+
+struct program {
+    char path[4096];   /* what will be executed */
+    int error;         /* why it cannot be executed: a positive errno, 0 = it can */
+    char reason[256];  /* why its allocations are not visible, "" = they are */
+    bool keep_preload; /* its loader copes with LD_PRELOAD, which its children may want */
+};
+
+/* Finds `name` as execvp would and looks at what it is. */
+void program_inspect(const char *name, struct program *program);
+
+/* ---- child.c ---- */
+
+struct child {
+    pid_t pid;
+    uint64_t start_ticks; /* 0 = not known */
+    int exec_error;       /* a positive errno: it could not be executed */
+    int status;           /* as waitpid gives it */
+    uint64_t end_raw_ns;  /* CLOCK_MONOTONIC_RAW when it was gone */
+};
+
+/* Runs argv in our process group until it ends, passing on signals that were sent to us alone.
+ * The environment is ours. Returns 0 or a negative errno (no child). */
+int child_run(char **argv, struct child *child);
+/* Ends this process as the child ended: with its status or by its signal. */
+void child_imitate(const struct child *child) __attribute__((noreturn));
+
+/* ---- gather.c ---- */
+
+struct gathered {
+    struct gathered_region {
+        char *path;
+        int32_t pid;
+        uint64_t start_ticks;
+        uint64_t realtime_ns;
+        char *exe;
+    } * ended, *alive;
+    uint32_t ended_count, alive_count;
+};
+
+/* Finds the regions of a run, in `folder` (NULL = none was given) and wherever else the shim may
+ * have put them. */
+int gather_regions(const char *folder, uint64_t run_id, struct gathered *found);
+void gather_free(struct gathered *found);
+
+/* ---- oom.c ---- */
+
+/* How many processes the kernel killed for memory in our control group (or, where that cannot be
+ * read, on this machine); 0 if it does not tell. */
+uint64_t oom_count(void);
+
+#endif
