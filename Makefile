@@ -38,7 +38,7 @@ TOOL_OBJ := $(TOOL_SRC:%.c=$(B)/read/%.o)
 UNIT_BIN := $(UNIT_SRC:%.c=$(B)/%)
 TEST_HELP := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
 
-.PHONY: all help demo check check-real check-rules soak bench install clean format FORCE
+.PHONY: all help demo check check-real check-rules install clean format FORCE
 all: $(B)/libsquall.so $(B)/squall
 
 help:
@@ -48,7 +48,6 @@ help:
 	  'make check       all tests that take minutes (installs what they need)' \
 	  'make check-real  the full matrix of real programs and allocators' \
 	  'make check-rules only the rules of the house' \
-	  'make bench       cost beside the peers' \
 	  'make install     to PREFIX (/usr/local), under DESTDIR' \
 	  'make clean' \
 	  'V=1 shows commands; CC=clang; SAN=address,undefined for the reading half and its tests'

@@ -52,10 +52,10 @@ enum region_table {
  * [0, used) hold data, used <= committed <= capacity always. For the ring of ticks, used is the
  * number of ticks ever written and may exceed capacity. */
 struct region_directory {
-    uint32_t type;     /* enum region_table; readers skip what they do not know */
-    uint32_t row_size; /* bytes; readers accept rows longer than they know */
-    uint64_t offset;   /* bytes from the start of the file */
-    uint64_t capacity; /* rows */
+    uint32_t type;      /* enum region_table; readers skip what they do not know */
+    uint32_t row_size;  /* bytes; readers accept rows longer than they know */
+    uint64_t offset;    /* bytes from the start of the file */
+    uint64_t capacity;  /* rows */
     uint64_t committed; /* rows backed by memory or disk */
     uint64_t used;
     uint64_t reserved;
@@ -142,29 +142,29 @@ struct region_header {
     uint64_t bound; /* length of the file; never changes */
 
     /* Who. */
-    uint64_t run_id;     /* given by squall run, 0 without */
-    uint64_t random;     /* the RANDOM of the file's name */
-    uint8_t boot_id[16]; /* zero where /proc is missing */
+    uint64_t run_id;        /* given by squall run, 0 without */
+    uint64_t random;        /* the RANDOM of the file's name */
+    uint8_t boot_id[16];    /* zero where /proc is missing */
     uint64_t pid_namespace; /* inode of /proc/self/ns/pid, 0 = not known */
-    int32_t pid;         /* in that namespace */
+    int32_t pid;            /* in that namespace */
     int32_t parent;
     uint32_t uid;
-    uint32_t epoch;          /* forks since the process image was loaded */
-    uint64_t start_ticks;    /* field 22 of /proc/PID/stat, 0 = not known */
+    uint32_t epoch;       /* forks since the process image was loaded */
+    uint64_t start_ticks; /* field 22 of /proc/PID/stat, 0 = not known */
     uint64_t start_realtime_ns;
-    uint64_t start_raw_ns;   /* CLOCK_MONOTONIC_RAW, read together with start_clock */
-    uint64_t start_clock;    /* ticks of the clock below */
-    uint32_t clock;          /* enum region_clock; unit of every "ticks" in this file */
-    uint32_t place;          /* enum region_place */
-    uint64_t filesystem;     /* f_type of statfs */
-    uint64_t exe;            /* string */
-    uint64_t arguments;      /* string of arguments_size bytes, arguments ended by zeros */
+    uint64_t start_raw_ns; /* CLOCK_MONOTONIC_RAW, read together with start_clock */
+    uint64_t start_clock;  /* ticks of the clock below */
+    uint32_t clock;        /* enum region_clock; unit of every "ticks" in this file */
+    uint32_t place;        /* enum region_place */
+    uint64_t filesystem;   /* f_type of statfs */
+    uint64_t exe;          /* string */
+    uint64_t arguments;    /* string of arguments_size bytes, arguments ended by zeros */
     uint64_t arguments_size;
     struct region_configuration configuration;
 
     /* How it ended. */
-    uint32_t ended; /* 1 = the exit handlers ran */
-    uint32_t notes; /* enum region_note */
+    uint32_t ended;      /* 1 = the exit handlers ran */
+    uint32_t notes;      /* enum region_note */
     uint64_t end_raw_ns; /* the last pair of clocks: at the end, else at the last tick */
     uint64_t end_clock;
     uint32_t pair_sequence; /* odd while the pair above is written */
@@ -247,15 +247,15 @@ enum region_module_flag {
 /* Why a stack has no further frame. */
 enum region_stack_end {
     REGION_END_UNKNOWN,
-    REGION_END_OUTERMOST,  /* _start or the thread's first function */
-    REGION_END_NO_RULE,    /* a module without unwind information for this address */
-    REGION_END_JIT,        /* an address outside every module */
-    REGION_END_BOUND,      /* more frames than are kept */
+    REGION_END_OUTERMOST,   /* _start or the thread's first function */
+    REGION_END_NO_RULE,     /* a module without unwind information for this address */
+    REGION_END_JIT,         /* an address outside every module */
+    REGION_END_BOUND,       /* more frames than are kept */
     REGION_END_OTHER_STACK, /* the next frame is not on this stack */
-    REGION_END_BAD_MEMORY, /* the next frame would lie outside the stack */
-    REGION_END_TOO_HARD,   /* an unwind rule that the walker does not do */
-    REGION_END_NOT_WALKED, /* busy, no memory, or unwinding is off */
-    REGION_END_CYCLE,      /* the walk came back to where it was */
+    REGION_END_BAD_MEMORY,  /* the next frame would lie outside the stack */
+    REGION_END_TOO_HARD,    /* an unwind rule that the walker does not do */
+    REGION_END_NOT_WALKED,  /* busy, no memory, or unwinding is off */
+    REGION_END_CYCLE,       /* the walk came back to where it was */
     REGION_END_COUNT
 };
 
@@ -319,12 +319,12 @@ struct region_cell {
     uint64_t bytes;
     uint64_t freed_bytes;
     uint64_t peak_bytes; /* of live bytes; exact for an owned cell, an upper bound if shared */
-    uint64_t size_min; /* UINT64_MAX = none yet, or 0 with samples 0 */
+    uint64_t size_min;   /* UINT64_MAX = none yet, or 0 with samples 0 */
     uint64_t size_max;
     uint64_t life_min; /* ticks, as all lives; of blocks freed by the thread that allocated */
     uint64_t life_max;
     uint64_t life_sum;
-    uint64_t samples; /* blocks recorded */
+    uint64_t samples;         /* blocks recorded */
     uint64_t allocator_ticks; /* in the allocator, scaled up from the blocks that were timed */
     uint64_t freed_samples;   /* blocks whose life is in life_sum */
     uint32_t large;           /* row of the large table, 0 = no large block yet */
@@ -356,7 +356,7 @@ struct region_large {
     uint64_t size_min_inverted; /* ~min, so that 0 = none */
     uint64_t size_max;
     uint64_t remote_frees;
-    uint64_t transient;       /* blocks that lived less than `transient`, or for one codec call */
+    uint64_t transient; /* blocks that lived less than `transient`, or for one codec call */
     uint64_t transient_bytes;
     uint64_t mmapped; /* blocks that the allocator took with mmap */
     uint64_t timed;   /* blocks whose time in the allocator is in the cell */
@@ -404,12 +404,12 @@ struct region_codec_function {
     uint64_t address; /* in the process */
     uint64_t size;
     uint32_t module;
-    uint16_t codec;     /* row of the shim's table of codecs */
-    uint8_t direction;  /* enum region_direction */
-    uint8_t kind;       /* one-shot, stream, create, init, end, free, bound */
-    uint8_t found;      /* enum region_codec_found */
+    uint16_t codec;    /* row of the shim's table of codecs */
+    uint8_t direction; /* enum region_direction */
+    uint8_t kind;      /* one-shot, stream, create, init, end, free, bound */
+    uint8_t found;     /* enum region_codec_found */
     uint8_t patched;
-    uint16_t refused;   /* why it is not patched */
+    uint16_t refused; /* why it is not patched */
     uint32_t reserved0;
     uint64_t reserved1[3];
 };
@@ -459,7 +459,7 @@ struct region_concurrency {
 _Static_assert(sizeof(struct region_concurrency) == 32, "crosses the process boundary");
 
 struct region_context {
-    uint64_t address; /* of the context in the process */
+    uint64_t address;  /* of the context in the process */
     uint32_t function; /* that made it */
     uint32_t site;
     uint64_t created;

@@ -77,10 +77,14 @@ int base_parse_size(const char *text, size_t length, uint64_t *value) {
 
 int base_parse_duration(const char *text, size_t length, uint64_t *nanoseconds) {
     static const struct unit units[] = {
-        {"", 1000000000ull},   {"ns", 1},
-        {"us", 1000},          {"ms", 1000000},
-        {"s", 1000000000ull},  {"m", 60000000000ull},
-        {"h", 3600000000000ull}, {"d", 86400000000000ull},
+        {"", 1000000000ull},
+        {"ns", 1},
+        {"us", 1000},
+        {"ms", 1000000},
+        {"s", 1000000000ull},
+        {"m", 60000000000ull},
+        {"h", 3600000000000ull},
+        {"d", 86400000000000ull},
     };
     return parse_with_unit(text, length, units, ARRAY_SIZE(units), nanoseconds);
 }

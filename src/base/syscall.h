@@ -24,19 +24,18 @@ INLINE long base_syscall6(long n, long a, long b, long c, long d, long e, long f
 #endif
 
 #define BASE_SYSCALL_PICK(_1, _2, _3, _4, _5, _6, _7, NAME, ...) NAME
-#define base_syscall(...)                                                                         \
-    BASE_SYSCALL_PICK(__VA_ARGS__, BASE_SYS6, BASE_SYS5, BASE_SYS4, BASE_SYS3, BASE_SYS2,         \
-                      BASE_SYS1, BASE_SYS0, )                                                      \
+#define base_syscall(...)                                                                 \
+    BASE_SYSCALL_PICK(__VA_ARGS__, BASE_SYS6, BASE_SYS5, BASE_SYS4, BASE_SYS3, BASE_SYS2, \
+                      BASE_SYS1, BASE_SYS0, )                                             \
     (__VA_ARGS__)
 #define BASE_SYS0(n) base_syscall6(n, 0, 0, 0, 0, 0, 0)
 #define BASE_SYS1(n, a) base_syscall6(n, (long)(a), 0, 0, 0, 0, 0)
 #define BASE_SYS2(n, a, b) base_syscall6(n, (long)(a), (long)(b), 0, 0, 0, 0)
 #define BASE_SYS3(n, a, b, c) base_syscall6(n, (long)(a), (long)(b), (long)(c), 0, 0, 0)
-#define BASE_SYS4(n, a, b, c, d)                                                                  \
-    base_syscall6(n, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
-#define BASE_SYS5(n, a, b, c, d, e)                                                               \
+#define BASE_SYS4(n, a, b, c, d) base_syscall6(n, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
+#define BASE_SYS5(n, a, b, c, d, e) \
     base_syscall6(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
-#define BASE_SYS6(n, a, b, c, d, e, f)                                                            \
+#define BASE_SYS6(n, a, b, c, d, e, f) \
     base_syscall6(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
 /* mmap returns an address or a small negative errno. */

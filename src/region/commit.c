@@ -40,8 +40,8 @@ int region_commit(struct region *r, enum region_table table, uint64_t rows) {
     uint64_t end = (d->capacity * d->row_size + 4095) & ~4095ull;
     if (last > end)
         last = end;
-    long error = base_syscall(SYS_madvise, r->base + d->offset + first, last - first,
-                              MADV_POPULATE_WRITE);
+    long error =
+        base_syscall(SYS_madvise, r->base + d->offset + first, last - first, MADV_POPULATE_WRITE);
     if (error) {
         region_lose(r, REGION_LOST_COMMITS, 1);
         RELAXED_STORE(&r->refused[table], 1024);

@@ -22,20 +22,21 @@ uint64_t region_layout(uint64_t bound, struct region_directory *directory);
 /* The mapped region of this process. Written once by region_create, then only read. */
 struct region {
     uint8_t *base;
-    struct region_header *header; /* == base */
+    struct region_header *header;       /* == base */
     struct region_directory *directory; /* by enum region_table, [0] not used */
     uint64_t bound;
     bool populated; /* everything was committed at the start: no further madvise */
-    void *rows[REGION_TABLE_COUNT + 1]; /* first row of each table */
+    void *rows[REGION_TABLE_COUNT + 1];       /* first row of each table */
     uint32_t refused[REGION_TABLE_COUNT + 1]; /* commits not to try again yet */
-    void (*on_full)(int error); /* called at every failed commit; NULL = nobody */
+    void (*on_full)(int error);               /* called at every failed commit; NULL = nobody */
 };
 
 /* A row of a table; the caller knows that it is committed. */
 #define REGION_ROW(r, table, type, i) (&((type *)(r)->rows[table])[i])
 
 /* Maps `fd` (or, fd < 0, shared anonymous memory) of `bound` bytes and writes header skeleton
- * (without the magic) and directory. The file has been given its length by the caller. Returns 0 or -errno; nothing is left mapped on failure. */
+ * (without the magic) and directory. The file has been given its length by the caller. Returns 0 or
+ * -errno; nothing is left mapped on failure. */
 int region_map(struct region *r, int fd, uint64_t bound);
 
 /* Writes the magic: from now on a reader takes the file for a region. Once the header is filled. */
@@ -70,7 +71,7 @@ struct region_view {
     const struct region_header *header;
     const uint8_t *rows[REGION_TABLE_COUNT + 1];
     uint64_t row_size[REGION_TABLE_COUNT + 1];
-    uint64_t used[REGION_TABLE_COUNT + 1];     /* rows that may be read */
+    uint64_t used[REGION_TABLE_COUNT + 1]; /* rows that may be read */
     uint64_t capacity[REGION_TABLE_COUNT + 1];
 };
 

@@ -21,15 +21,15 @@ int account_init(void) {
 
 static void raise_to(uint64_t *p, uint64_t v) {
     uint64_t old = RELAXED_LOAD(p);
-    while (old < v && !__atomic_compare_exchange_n(p, &old, v, true, __ATOMIC_RELAXED,
-                                                   __ATOMIC_RELAXED))
+    while (old < v &&
+           !__atomic_compare_exchange_n(p, &old, v, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
         ;
 }
 
 static void lower_to(uint64_t *p, uint64_t v) {
     uint64_t old = RELAXED_LOAD(p);
-    while (old > v && !__atomic_compare_exchange_n(p, &old, v, true, __ATOMIC_RELAXED,
-                                                   __ATOMIC_RELAXED))
+    while (old > v &&
+           !__atomic_compare_exchange_n(p, &old, v, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
         ;
 }
 

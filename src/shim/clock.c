@@ -34,8 +34,8 @@ static bool tsc_is_invariant(void) {
 void clock_init(uint64_t vdso) {
     struct elf_dynamic dynamic;
     if (vdso && elf_dynamic_of_image(vdso, &dynamic) == 0)
-        clock_state.vdso_gettime = (int (*)(int, void *))elf_lookup(&dynamic,
-                                                                    "__vdso_clock_gettime");
+        clock_state.vdso_gettime =
+            (int (*)(int, void *))elf_lookup(&dynamic, "__vdso_clock_gettime");
     clock_state.tsc = tsc_is_invariant();
     /* Until the first tick of the timeline a guess; only `transient` and the length of a tick
      * depend on it, no figure in a report. */

@@ -14,7 +14,7 @@ extern struct clock_state clock_state HIDDEN;
 
 /* `vdso` is the address of its ELF header from the auxiliary vector, 0 = none. */
 void clock_init(uint64_t vdso);
-uint64_t clock_raw_ns(void);      /* CLOCK_MONOTONIC_RAW */
+uint64_t clock_raw_ns(void); /* CLOCK_MONOTONIC_RAW */
 uint64_t clock_realtime_ns(void);
 
 INLINE uint64_t clock_now(void) {

@@ -2,7 +2,7 @@
 #include "decide.h"
 
 typedef unsigned __int128 wide;
-#define ONE (1ull << 62) /* 1 in units of 2^-62 */
+#define ONE (1ull << 62)          /* 1 in units of 2^-62 */
 #define LN2 0xb17217f7d1cf79acull /* ln 2 in units of 2^-64 */
 
 uint64_t decide_random(uint64_t *state) {

@@ -29,8 +29,7 @@ uint32_t index_add(struct index *index, uint64_t hash, uint32_t row,
     uint64_t word = hash >> INDEX_ROW_BITS << INDEX_ROW_BITS | row;
     for (uint32_t i = 0; i < INDEX_PROBES; i++) {
         uint64_t *w = &index->words[(hash + i) & index->mask], none = 0;
-        if (__atomic_compare_exchange_n(w, &none, word, false, __ATOMIC_ACQ_REL,
-                                        __ATOMIC_ACQUIRE))
+        if (__atomic_compare_exchange_n(w, &none, word, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
             return row;
         uint32_t other = (uint32_t)(none & ((1u << INDEX_ROW_BITS) - 1));
         if (none >> INDEX_ROW_BITS == hash >> INDEX_ROW_BITS && is_same(other, hash))

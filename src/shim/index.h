@@ -24,8 +24,8 @@ void index_clear(struct index *index);
 /* The next row whose word matches, starting at *probe (0 at first), 0 = no more. */
 INLINE uint32_t index_next(const struct index *index, uint64_t hash, uint32_t *probe) {
     while (*probe < INDEX_PROBES) {
-        uint64_t w = __atomic_load_n(&index->words[(hash + (*probe)++) & index->mask],
-                                     __ATOMIC_ACQUIRE);
+        uint64_t w =
+            __atomic_load_n(&index->words[(hash + (*probe)++) & index->mask], __ATOMIC_ACQUIRE);
         if (!w)
             return 0;
         if (w >> INDEX_ROW_BITS == hash >> INDEX_ROW_BITS)

@@ -16,42 +16,42 @@
 /* A stub is entered by a jump, so the stack is as the program left it: pc, sp and rbp of the
  * caller are at hand. It passes the hook's first three arguments on and a pointer to the three
  * words as the fourth. Unwinders pass through it. */
-#define STUB(name)                                                                                \
-    __asm__(".pushsection .text.cold,\"ax\",@progbits\n"                                            \
-            ".hidden slow_" #name "\n.globl slow_" #name "\n"                                       \
-            ".type slow_" #name ",@function\n"                                                      \
-            "slow_" #name ":\n"                                                                     \
-            ".cfi_startproc\n"                                                                      \
-            "sub $40, %rsp\n"                                                                       \
-            ".cfi_adjust_cfa_offset 40\n"                                                           \
-            "mov 40(%rsp), %rax\n"                                                                  \
-            "mov %rax, (%rsp)\n"                                                                    \
-            "lea 48(%rsp), %rax\n"                                                                  \
-            "mov %rax, 8(%rsp)\n"                                                                   \
-            "mov %rbp, 16(%rsp)\n"                                                                  \
-            "mov %rsp, %rcx\n"                                                                      \
-            "call record_" #name "\n"                                                               \
-            "add $40, %rsp\n"                                                                       \
-            ".cfi_adjust_cfa_offset -40\n"                                                          \
-            "ret\n"                                                                                 \
-            ".cfi_endproc\n"                                                                        \
-            ".size slow_" #name ", .-slow_" #name "\n"                                              \
+#define STUB(name)                                            \
+    __asm__(".pushsection .text.cold,\"ax\",@progbits\n"      \
+            ".hidden slow_" #name "\n.globl slow_" #name "\n" \
+            ".type slow_" #name ",@function\n"                \
+            "slow_" #name ":\n"                               \
+            ".cfi_startproc\n"                                \
+            "sub $40, %rsp\n"                                 \
+            ".cfi_adjust_cfa_offset 40\n"                     \
+            "mov 40(%rsp), %rax\n"                            \
+            "mov %rax, (%rsp)\n"                              \
+            "lea 48(%rsp), %rax\n"                            \
+            "mov %rax, 8(%rsp)\n"                             \
+            "mov %rbp, 16(%rsp)\n"                            \
+            "mov %rsp, %rcx\n"                                \
+            "call record_" #name "\n"                         \
+            "add $40, %rsp\n"                                 \
+            ".cfi_adjust_cfa_offset -40\n"                    \
+            "ret\n"                                           \
+            ".cfi_endproc\n"                                  \
+            ".size slow_" #name ", .-slow_" #name "\n"        \
             ".popsection\n")
 _Static_assert(offsetof(struct unwind_start, pc) == 0 && offsetof(struct unwind_start, sp) == 8 &&
                    offsetof(struct unwind_start, bp) == 16,
                "the stub writes them");
 
 /* Declares the stub and the function behind it. */
-#define SLOW(type, name, ...)                                                                     \
-    STUB(name);                                                                                   \
-    __attribute__((visibility("hidden"))) type slow_##name(__VA_ARGS__);                          \
+#define SLOW(type, name, ...)                                            \
+    STUB(name);                                                          \
+    __attribute__((visibility("hidden"))) type slow_##name(__VA_ARGS__); \
     __attribute__((visibility("hidden"), used)) type record_##name
 
 /* ---- one allocation, whichever function asks for it ---- */
 
 struct request {
     enum hook hook;
-    size_t size; /* bytes asked for */
+    size_t size;    /* bytes asked for */
     size_t a, b, c; /* arguments as given */
     void **out;     /* posix_memalign */
     void *old;      /* realloc */
@@ -441,18 +441,18 @@ INLINE void *next_operator(enum hook hook, const void *caller) {
 
 /* One form for all: what an operator does not take are registers that nobody looks at. An aligned
  * one always goes the long way, see allocate(). */
-#define NEW(name, aligned)                                                                                 \
-    EXPORT void *name(size_t n, size_t a, size_t b);                                              \
-    SLOW(void *, name, size_t, size_t, size_t)                                                    \
-    (size_t n, size_t a, size_t b, const struct unwind_start *at) {                               \
-        struct request q = {.hook = HOOK_##name, .size = n, .a = n, .b = a, .c = b};              \
-        return allocate(&q, at);                                                                  \
-    }                                                                                             \
-    EXPORT void *name(size_t n, size_t a, size_t b) {                                             \
-        take3 *f = (take3 *)next_operator(HOOK_##name, __builtin_return_address(0));              \
-        if (UNLIKELY(!f) || (real.direct[HOOK_##name] && (aligned || UNLIKELY(!counted(n)))))     \
-            return slow_##name(n, a, b);                                                          \
-        return f(n, a, b);                                                                        \
+#define NEW(name, aligned)                                                                    \
+    EXPORT void *name(size_t n, size_t a, size_t b);                                          \
+    SLOW(void *, name, size_t, size_t, size_t)                                                \
+    (size_t n, size_t a, size_t b, const struct unwind_start *at) {                           \
+        struct request q = {.hook = HOOK_##name, .size = n, .a = n, .b = a, .c = b};          \
+        return allocate(&q, at);                                                              \
+    }                                                                                         \
+    EXPORT void *name(size_t n, size_t a, size_t b) {                                         \
+        take3 *f = (take3 *)next_operator(HOOK_##name, __builtin_return_address(0));          \
+        if (UNLIKELY(!f) || (real.direct[HOOK_##name] && (aligned || UNLIKELY(!counted(n))))) \
+            return slow_##name(n, a, b);                                                      \
+        return f(n, a, b);                                                                    \
     }
 #define NEW_PLAIN(name) NEW(name, false)
 #define NEW_ALIGNED(name) NEW(name, true)
@@ -461,16 +461,16 @@ HOOKS_NEW_ALIGNED(NEW_ALIGNED)
 
 typedef void give3(void *, size_t, size_t);
 
-#define DELETE(name)                                                                              \
-    EXPORT void name(void *p, size_t a, size_t b);                                                \
-    EXPORT void name(void *p, size_t a, size_t b) {                                               \
-        give3 *f = (give3 *)next_operator(HOOK_##name, __builtin_return_address(0));              \
-        if (UNLIKELY(!f)) {                                                                       \
-            free(p);                                                                              \
-            return;                                                                               \
-        }                                                                                         \
-        if (real.direct[HOOK_##name] && UNLIKELY(!freed(p)))                                      \
-            note_free(p);                                                                         \
-        f(p, a, b);                                                                               \
+#define DELETE(name)                                                                 \
+    EXPORT void name(void *p, size_t a, size_t b);                                   \
+    EXPORT void name(void *p, size_t a, size_t b) {                                  \
+        give3 *f = (give3 *)next_operator(HOOK_##name, __builtin_return_address(0)); \
+        if (UNLIKELY(!f)) {                                                          \
+            free(p);                                                                 \
+            return;                                                                  \
+        }                                                                            \
+        if (real.direct[HOOK_##name] && UNLIKELY(!freed(p)))                         \
+            note_free(p);                                                            \
+        f(p, a, b);                                                                  \
     }
 HOOKS_DELETE(DELETE)

@@ -195,15 +195,21 @@ static void lend_provisional(struct shim_self *self) {
     self->slot = &shim.slots[0];
 }
 
+static void start_early(void);
+
 static bool claim_child(void) {
     uint32_t not_ours = MINE_NOT;
-    return __atomic_compare_exchange_n(shim.mine, &not_ours, MINE_STARTING, false,
-                                       __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    return __atomic_compare_exchange_n(shim.mine, &not_ours, MINE_STARTING, false, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_ACQUIRE);
 }
 
 bool shim_enter_slow(struct shim_self *self) {
+    if (shim.state == SHIM_BOOT)
+        start_early();
     if (shim.state != SHIM_ON)
         return false;
+    if (LIKELY(RELAXED_LOAD(self->slot) != NULL))
+        return true;
     if (__atomic_load_n(shim.mine, __ATOMIC_ACQUIRE) != MINE_YES) {
         /* Another thread of the child makes it ours right now: this event is not recorded. */
         if (!claim_child())
@@ -361,14 +367,14 @@ static int prepare(const uint64_t *auxv, char *const *argv) {
     return make_region();
 }
 
-__attribute__((constructor)) static void start(int argc, char **argv, char **environment) {
-    if (shim.state != SHIM_BOOT)
+static void start(char **argv, char **environment) {
+    static uint32_t started;
+    if (__atomic_exchange_n(&started, 1, __ATOMIC_ACQ_REL))
         return;
     char **end = environment;
     while (*end)
         end++;
     const uint64_t *auxv = (const uint64_t *)(end + 1);
-    (void)argc;
     say_init();
     clock_init(auxiliary(auxv, AT_SYSINFO_EHDR));
     read_environment(environment, auxiliary(auxv, AT_SECURE) != 0);
@@ -376,17 +382,45 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
     if (real.is_foreign)
         saved.notes |= REGION_NOTE_FOREIGN_MALLOC;
     int error = prepare(auxv, argv);
-    shim.state = SHIM_OFF;
-    if (error)
+    if (error) {
+        shim.state = SHIM_OFF;
         return;
+    }
     module_init(&shim.region, auxv);
     module_mark((uint64_t)real.next[HOOK_malloc], REGION_MODULE_NEXT);
     *shim.mine = MINE_YES;
-    if (real.is_foreign)
+    if (real.is_foreign) {
+        shim.state = SHIM_OFF;
         return;
+    }
     shim.hot.large = shim.exact ? 0 : shim.large;
     account_register(&shim_self);
     __atomic_store_n(&shim.state, SHIM_ON, __ATOMIC_RELEASE);
+}
+
+/* Constructors of other libraries run before ours and allocate: the first of them to do so starts
+ * us, if libc's own constructor has stored the environment by then. That is still the array that
+ * the kernel made: argc, argv, 0, environment, 0, auxiliary vector, all in one piece. */
+static void start_early(void) {
+    char ***environ = NULL;
+    for (const struct link_map *m = elf_first_map(); m && !environ; m = m->l_next) {
+        struct elf_dynamic d;
+        elf_dynamic_of_map(m, &d);
+        environ = elf_lookup(&d, "__environ");
+    }
+    if (!environ || !*environ || base_syscall(SYS_gettid) != base_syscall(SYS_getpid))
+        return;
+    const uint64_t *words = (const uint64_t *)*environ;
+    for (uint64_t argc = 0; argc < 1u << 18; argc++)
+        if (*(words - 2 - argc) == argc) {
+            start((char **)(words - 1 - argc), *environ);
+            return;
+        }
+}
+
+__attribute__((constructor)) static void construct(int argc, char **argv, char **environment) {
+    (void)argc;
+    start(argv, environment);
 }
 
 /* Other exit handlers and detached threads go on allocating; they are still recorded. */

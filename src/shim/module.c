@@ -54,7 +54,8 @@ static uint32_t known_count; /* published with release: modules[0 .. count) are 
 static uint32_t claim;
 static uint64_t list_tail; /* last entry of the loader's list when it was read */
 static struct region *region;
-static uint64_t vdso; /* address of its headers, 0 = none */
+static uint64_t vdso;            /* address of its headers, 0 = none */
+static uint64_t program_headers; /* of the executable, from the auxiliary vector, 0 = not known */
 
 /* Bytes of us: the module that holds them is squall. */
 static char self;
@@ -151,6 +152,18 @@ static bool describe_entry(uint64_t link_map, const struct link_entry *entry, st
     return module_elf_find(m);
 }
 
+/* Of an object whose segments have gaps between them (node, at a fixed address) the loader gives
+ * one segment, without headers. The module is the whole, read with care. */
+static void describe_split(struct module *m) {
+    struct module whole = {.link_map = m->link_map, .base = m->base, .dynamic = m->dynamic};
+    if (!module_elf_find_at(&whole, program_headers) && !module_elf_find(&whole))
+        return;
+    if (whole.start > m->start || whole.end < m->end || whole.eh_frame_hdr != m->eh_frame_hdr)
+        return;
+    *m = whole;
+    m->is_split = 1;
+}
+
 /* glibc 2.35 and later. `steady`: the loader has said just now that it is there, and `address` is
  * from the stack of this thread, so nobody unloads it while we look. */
 static bool describe_object(uint64_t address, struct module *m) {
@@ -168,13 +181,16 @@ static bool describe_object(uint64_t address, struct module *m) {
         m->base = entry.base;
         m->dynamic = entry.dynamic;
     }
+    if (o.link_map && !module_elf_find(m))
+        describe_split(m);
     return true;
 }
 
 /* Whether the object that the loader has now is the module that we know. */
 static bool is_object(const struct module *m, const struct found_object *o) {
-    return m->start == o->start && m->end == o->end && m->link_map == o->link_map &&
-           m->eh_frame_hdr == o->eh_frame_hdr;
+    bool is_place = m->is_split ? m->start <= o->start && o->end <= m->end
+                                : m->start == o->start && m->end == o->end;
+    return is_place && m->link_map == o->link_map && m->eh_frame_hdr == o->eh_frame_hdr;
 }
 
 static bool is_known(uint64_t link_map, const struct link_entry *entry) {
@@ -430,6 +446,8 @@ static struct module *find(uint64_t address, struct module *found, bool *is_desc
         if (_dl_find_object((void *)address, &o) != 0)
             return NULL;
         m = find_by_start(o.start);
+        if (!m)
+            m = find_by_address(address);
         if (m && is_object(m, &o) && !RELAXED_LOAD(&m->gone))
             return m;
         *is_described = describe_object(address, found);
@@ -472,15 +490,19 @@ void module_init(struct region *r, const uint64_t *auxv) {
     struct link_entry entry;
     uint64_t at = list_head();
     region = r;
-    for (; auxv && auxv[0] != AT_NULL; auxv += 2)
+    for (; auxv && auxv[0] != AT_NULL; auxv += 2) {
         if (auxv[0] == AT_SYSINFO_EHDR)
             vdso = auxv[1];
+        else if (auxv[0] == AT_PHDR)
+            program_headers = auxv[1];
+    }
     for (uint32_t n = 0; n < LIST_MAX && read_entry(at, &entry); n++) {
         struct module found;
         bool ok = _dl_find_object ? describe_object(entry.dynamic, &found)
                                   : describe_entry(at, &entry, &found);
         /* What is loaded with the program is never unloaded. */
-        found.steady = found.permanent = 1;
+        found.permanent = 1;
+        found.steady = !found.is_split;
         if (ok)
             register_found(&found);
         if (!entry.next)
@@ -521,13 +543,15 @@ static void mark_listed(uint32_t pass) {
 
 static bool is_still_there(const struct module *m, uint32_t pass) {
     struct found_object o;
+    if (m->permanent)
+        return true;
     if (!_dl_find_object) {
         if (m->seen != pass)
             return false;
-    } else if (_dl_find_object((void *)m->start, &o) != 0 || !is_object(m, &o)) {
+    } else if (!m->is_split && (_dl_find_object((void *)m->start, &o) != 0 || !is_object(m, &o))) {
         return false;
     }
-    return m->permanent || module_elf_fingerprint(m) == m->fingerprint;
+    return module_elf_fingerprint(m) == m->fingerprint;
 }
 
 void module_check(void) {

@@ -24,8 +24,9 @@ struct module {
     uint32_t steady;       /* 1: it can be read directly, nobody can have unmapped it */
     uint32_t permanent;    /* 1: loaded with the program, and so for as long as it runs */
     uint32_t seen;         /* private to module_check */
-    uint32_t contested;    /* 1: another one was at the same addresses once */
-    uint32_t flags;        /* enum region_module_flag */
+    uint32_t is_split;  /* 1: there are gaps in [start, end): what lies in one may not be there */
+    uint32_t contested; /* 1: another one was at the same addresses once */
+    uint32_t flags;     /* enum region_module_flag */
 };
 
 /* At start: records the executable, the loader, libc and whatever else is loaded. Called in the
@@ -37,7 +38,8 @@ void module_adopt(struct region *r);
 
 /* The module that holds an address, or NULL: JIT code, or not found without a lock. The pointer
  * stays valid for ever, its fields do not change except gone, link_map (when the same file comes
- * back to the same place) and, after module_adopt, row. Registers a module that is seen for the first time. */
+ * back to the same place) and, after module_adopt, row. Registers a module that is seen for the
+ * first time. */
 const struct module *module_find(uint64_t address);
 
 /* The same as a copy, which also works for a module that could not be registered: the table is
@@ -51,7 +53,8 @@ const struct module *module_at(uint32_t i);
 void module_mark(uint64_t address, uint32_t flag);
 
 /* Stands for which of the modules that contest the same addresses are there now; 0 while none
- * does. Part of a stack's identity: equal addresses mean the same code only with an equal layout. */
+ * does. Part of a stack's identity: equal addresses mean the same code only with an equal layout.
+ */
 extern uint64_t module_layout HIDDEN;
 
 /* The loader gives the memory of a link map back as the last act of an unload, while it holds its

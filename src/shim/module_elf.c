@@ -63,6 +63,13 @@ static bool use_headers(struct module *m, uint64_t at) {
     return true;
 }
 
+bool module_elf_find_at(struct module *m, uint64_t address) {
+    if (!address || !use_headers(m, address & ~(PEEK_PAGE - 1)))
+        return false;
+    m->fingerprint = module_elf_fingerprint(m);
+    return true;
+}
+
 bool module_elf_find(struct module *m) {
     bool found;
     if (m->start)

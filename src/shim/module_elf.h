@@ -18,6 +18,9 @@ struct module_facts {
  * eh_frame_hdr, dynamic and the fingerprint. False: there are no headers that fit. */
 bool module_elf_find(struct module *m);
 
+/* The same, with headers that are on the page of `address` (0 = nothing is known). */
+bool module_elf_find_at(struct module *m, uint64_t address);
+
 /* Of the headers that are at m->start now; 0 = not readable. */
 uint64_t module_elf_fingerprint(const struct module *m);
 

@@ -19,8 +19,8 @@
 /* ---- limits ---- */
 
 static bool can_populate(void) {
-    long p = base_syscall(SYS_mmap, 0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                          -1, 0);
+    long p =
+        base_syscall(SYS_mmap, 0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (base_is_error(p))
         return false;
     long error = base_syscall(SYS_madvise, p, 4096, MADV_POPULATE_WRITE);

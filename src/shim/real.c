@@ -67,8 +67,8 @@ struct real real = {
 /* ---- finding the next definition ---- */
 
 #define NAME(name) #name,
-static const char *const names[HOOK_COUNT] = {HOOKS_C(NAME) HOOKS_NEW(NAME)
-                                              HOOKS_NEW_ALIGNED(NAME) HOOKS_DELETE(NAME)};
+static const char *const names[HOOK_COUNT] = {HOOKS_C(NAME) HOOKS_NEW(NAME) HOOKS_NEW_ALIGNED(NAME)
+                                                  HOOKS_DELETE(NAME)};
 
 /* Objects that were there at the start are in the global scope, in the order of the list. */
 static const struct link_map *last_global;

@@ -25,7 +25,7 @@ struct real {
      * recorded here: those of a module that defines malloc too. */
     bool direct[HOOK_COUNT];
     bool ready;
-    bool is_glibc;  /* the next malloc is glibc's: a chunk's header tells if it was mmapped */
+    bool is_glibc;   /* the next malloc is glibc's: a chunk's header tells if it was mmapped */
     bool is_foreign; /* somebody before us defines malloc: the program never calls ours */
 } __attribute__((aligned(64)));
 extern struct real real HIDDEN;

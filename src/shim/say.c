@@ -8,9 +8,7 @@
 
 #include "base/syscall.h"
 
-static struct {
-    uint64_t device, inode;
-} stderr_at_start;
+static struct { uint64_t device, inode; } stderr_at_start;
 
 void say_init(void) {
     struct stat st;

@@ -42,7 +42,7 @@ struct shim {
     bool walks;    /* stacks are walked */
     bool walks_by_lib;
     uint32_t pid;
-    uint16_t epoch; /* of this process among its forks; on live entries */
+    uint16_t epoch;                   /* of this process among its forks; on live entries */
     struct region_thread provisional; /* of a forked child that recorded nothing yet */
     uint64_t provisional_inherited;
 };
@@ -55,8 +55,8 @@ extern struct shim shim HIDDEN;
 
 /* Memory of one thread that squall needs and the region does not; by number of the thread's row. */
 struct shim_private {
-    uint64_t random;       /* of the sampler */
-    uint64_t timed_in;     /* small blocks until the next one that is timed */
+    uint64_t random;   /* of the sampler */
+    uint64_t timed_in; /* small blocks until the next one that is timed */
     struct unwind_thread *unwind;
     /* The cells of the stacks seen last, by the upper bits of their hash. */
     struct {
@@ -69,9 +69,9 @@ struct shim_self {
     /* The thread's row, through a pointer on a page that is wiped on fork. Hot paths go on only
      * if it leads to a row: not before the first event, not in a new child. */
     struct region_thread **slot;
-    uint32_t row;   /* 0 = the thread shares the overflow row, or is provisional */
-    uint32_t epoch; /* shim.epoch + 1 when it was registered, 0 = never */
-    uint32_t busy; /* inside squall: a signal handler that allocates now finds this */
+    uint32_t row;     /* 0 = the thread shares the overflow row, or is provisional */
+    uint32_t epoch;   /* shim.epoch + 1 when it was registered, 0 = never */
+    uint32_t busy;    /* inside squall: a signal handler that allocates now finds this */
     uint32_t counted; /* allocations counted on slow paths */
     struct shim_private *private;
 };

@@ -20,9 +20,8 @@ static struct index stacks, sites, cells;
 
 /* Row 0 of each of these must be there before anything is counted. */
 static int open_tables(void) {
-    static const uint8_t tables[] = {REGION_THREADS, REGION_STACKS, REGION_FRAMES,
-                                     REGION_SITES,   REGION_REMOTE, REGION_CELLS,
-                                     REGION_MODULES, REGION_STRINGS};
+    static const uint8_t tables[] = {REGION_THREADS, REGION_STACKS, REGION_FRAMES,  REGION_SITES,
+                                     REGION_REMOTE,  REGION_CELLS,  REGION_MODULES, REGION_STRINGS};
     for (unsigned i = 0; i < ARRAY_SIZE(tables); i++) {
         int error = region_open(&shim.region, tables[i]);
         if (error)
@@ -189,8 +188,7 @@ uint32_t site_shared_cell(uint32_t site, uint32_t kind) {
     uint32_t made = make_cell(site, 0, kind);
     if (!made)
         return site_shared_cell(0, kind);
-    if (__atomic_compare_exchange_n(shared, &cell, made, false, __ATOMIC_ACQ_REL,
-                                    __ATOMIC_ACQUIRE))
+    if (__atomic_compare_exchange_n(shared, &cell, made, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
         return made;
     return cell; /* the one made here stays empty */
 }

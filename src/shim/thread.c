@@ -56,7 +56,7 @@ static struct shim_private *private_of(uint32_t row) {
 
 /* ---- walkers of threads without a row ---- */
 
-#define SPARE 8u
+#define SPARE 32u
 static struct unwind_thread *spare[SPARE]; /* NULL while in use, or not made */
 static uint32_t spare_made;
 
@@ -66,8 +66,7 @@ struct unwind_thread *account_borrow_walker(void) {
         if (w)
             return w;
     }
-    if (!shim.walks || RELAXED_LOAD(&spare_made) >= SPARE ||
-        RELAXED_ADD(&spare_made, 1) >= SPARE)
+    if (!shim.walks || RELAXED_LOAD(&spare_made) >= SPARE || RELAXED_ADD(&spare_made, 1) >= SPARE)
         return NULL;
     long p = base_syscall(SYS_mmap, 0, unwind_thread_size(), PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

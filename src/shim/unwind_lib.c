@@ -58,8 +58,8 @@ void unwind_lib_walk(struct unwind_thread *t, const struct unwind_start *start,
         result->hash = base_mix(result->hash ^ (uint64_t)found[i]);
     }
     /* It does not tell why it stopped. */
-    result->end = !result->count                             ? REGION_END_NOT_WALKED
+    result->end = !result->count                       ? REGION_END_NOT_WALKED
                   : n - first > (int)REGION_FRAMES_MAX ? REGION_END_BOUND
-                                                             : REGION_END_UNKNOWN;
+                                                       : REGION_END_UNKNOWN;
     result->frames = frames;
 }

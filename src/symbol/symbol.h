@@ -15,9 +15,9 @@
 struct symbols;
 
 struct symbol_options {
-    bool debuginfod;         /* ask servers named by DEBUGINFOD_URLS */
-    const char *root;        /* prefix for paths (a container's /proc/PID/root), NULL = none */
-    const char *debug_path;  /* NULL = /usr/lib/debug */
+    bool debuginfod;        /* ask servers named by DEBUGINFOD_URLS */
+    const char *root;       /* prefix for paths (a container's /proc/PID/root), NULL = none */
+    const char *debug_path; /* NULL = /usr/lib/debug */
 };
 
 struct symbol_module {

@@ -54,10 +54,27 @@ static void defaults(void **state) {
 
 static void refused(void **state) {
     static const char *const bad[] = {
-        "mode",      "mode:",       "mode:exactly",  "large:0",       "large:-1",   "large:64q",
-        "large:99999999999999999999", "sample:1",    "transient:0",   "transient:1y", "region:1m",
-        "region:2t", "tick:0",      "perm:0200",     "perm:0777",     "perm:9",     "seed:x",
-        "colour:red", ":",          "large",         "children:yes",
+        "mode",
+        "mode:",
+        "mode:exactly",
+        "large:0",
+        "large:-1",
+        "large:64q",
+        "large:99999999999999999999",
+        "sample:1",
+        "transient:0",
+        "transient:1y",
+        "region:1m",
+        "region:2t",
+        "tick:0",
+        "perm:0200",
+        "perm:0777",
+        "perm:9",
+        "seed:x",
+        "colour:red",
+        ":",
+        "large",
+        "children:yes",
     };
     (void)state;
     for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -87,8 +104,9 @@ static void environment(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_key), cmocka_unit_test(defaults), cmocka_unit_test(refused),
-        cmocka_unit_test(names_are_cut_not_overrun), cmocka_unit_test(environment),
+        cmocka_unit_test(every_key),   cmocka_unit_test(defaults),
+        cmocka_unit_test(refused),     cmocka_unit_test(names_are_cut_not_overrun),
+        cmocka_unit_test(environment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,9 +13,9 @@
 #define ROUNDS 500
 #define NAMES 11
 
-static const char *const names[NAMES] = {"by_malloc",   "by_calloc",   "by_realloc", "by_reallocarray",
-                                         "by_memalign", "by_posix",    "by_aligned", "by_valloc",
-                                         "by_pvalloc",  "by_handover", "by_mixed"};
+static const char *const names[NAMES] = {
+    "by_malloc",  "by_calloc", "by_realloc", "by_reallocarray", "by_memalign", "by_posix",
+    "by_aligned", "by_valloc", "by_pvalloc", "by_handover",     "by_mixed"};
 struct sum {
     long allocs, frees, bytes, freed, live, peak;
 };
@@ -56,8 +56,12 @@ static void drop(struct block *b) {
 }
 
 /* Each of these is a site of its own. */
-static void by_malloc(struct block *b, int t, size_t n) { born(b, t, 0, malloc(n), n); }
-static void by_calloc(struct block *b, int t, size_t n) { born(b, t, 1, calloc(3, n), 3 * n); }
+static void by_malloc(struct block *b, int t, size_t n) {
+    born(b, t, 0, malloc(n), n);
+}
+static void by_calloc(struct block *b, int t, size_t n) {
+    born(b, t, 1, calloc(3, n), 3 * n);
+}
 static void by_realloc(struct block *b, int t, size_t n) {
     void *p = realloc(b->p, n);
     if (!p)
@@ -87,15 +91,21 @@ static void by_posix(struct block *b, int t, size_t n) {
 static void by_aligned(struct block *b, int t, size_t n) {
     born(b, t, 6, aligned_alloc(128, n), n);
 }
-static void by_valloc(struct block *b, int t, size_t n) { born(b, t, 7, valloc(n), n); }
+static void by_valloc(struct block *b, int t, size_t n) {
+    born(b, t, 7, valloc(n), n);
+}
 /* jemalloc has no pvalloc: then the C library's block would go to jemalloc's free. */
 static int has_pvalloc = 1;
 static void by_pvalloc(struct block *b, int t, size_t n) {
     born(b, t, 8, has_pvalloc ? pvalloc(n) : valloc(n), n);
 }
-static void by_handover(struct block *b, int t, size_t n) { born(b, t, 9, malloc(n), n); }
+static void by_handover(struct block *b, int t, size_t n) {
+    born(b, t, 9, malloc(n), n);
+}
 /* Small and large from one place: one cell, whose peak is of both together. */
-static void by_mixed(struct block *b, int t, size_t n) { born(b, t, 10, malloc(n), n); }
+static void by_mixed(struct block *b, int t, size_t n) {
+    born(b, t, 10, malloc(n), n);
+}
 
 static void *run(void *arg) {
     int t = (int)(long)arg;
@@ -104,8 +114,8 @@ static void *run(void *arg) {
         struct block b = {0}, c = {0};
         size_t n = 24 + (size_t)(i % 100) * 16 + (size_t)t;
         by_malloc(&b, t, n);
-        by_realloc(&b, t, n * 40); /* up */
-        by_realloc(&b, t, n);      /* and down */
+        by_realloc(&b, t, n * 40);      /* up */
+        by_realloc(&b, t, n);           /* and down */
         if (realloc(b.p, SIZE_MAX / 2)) /* fails: nothing changes */
             abort();
         by_reallocarray(&b, t, n);

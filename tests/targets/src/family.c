@@ -11,10 +11,18 @@
 #include <unistd.h>
 
 static void *volatile sink;
-static void parent_block(void) { free(sink = malloc(100000)); }
-static void child_block(void) { free(sink = malloc(200000)); }
-static void thread_block(void) { free(sink = malloc(150000)); }
-static void small_block(void) { free(sink = malloc(50)); }
+static void parent_block(void) {
+    free(sink = malloc(100000));
+}
+static void child_block(void) {
+    free(sink = malloc(200000));
+}
+static void thread_block(void) {
+    free(sink = malloc(150000));
+}
+static void small_block(void) {
+    free(sink = malloc(50));
+}
 
 static void reap(pid_t pid) {
     int status;

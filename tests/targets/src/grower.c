@@ -24,8 +24,14 @@ static void step(int n) {
         right(n - 1);
     __asm__ volatile("");
 }
-static void left(int n) { step(n); __asm__ volatile(""); }
-static void right(int n) { step(n); __asm__ volatile(""); }
+static void left(int n) {
+    step(n);
+    __asm__ volatile("");
+}
+static void right(int n) {
+    step(n);
+    __asm__ volatile("");
+}
 
 static void grow(int count) {
     depth_now = 16;

@@ -1,3 +1,5 @@
 #include <stdlib.h>
 static void *volatile plugin_sink;
-void NAME(void) { free(plugin_sink = malloc(80000)); }
+void NAME(void) {
+    free(plugin_sink = malloc(80000));
+}

@@ -2,11 +2,21 @@
 #include <stdlib.h>
 
 static void *volatile sink;
-static void small(void) { free(sink = malloc(40)); }
-static void middle(void) { free(sink = malloc(3000)); }
-static void wide(void) { free(sink = malloc(60000)); }
-static void large(void) { free(sink = malloc(70000)); }
-static void kept(void) { sink = malloc(500); }
+static void small(void) {
+    free(sink = malloc(40));
+}
+static void middle(void) {
+    free(sink = malloc(3000));
+}
+static void wide(void) {
+    free(sink = malloc(60000));
+}
+static void large(void) {
+    free(sink = malloc(70000));
+}
+static void kept(void) {
+    sink = malloc(500);
+}
 
 int main(void) {
     for (int i = 0; i < 400; i++) {
