@@ -105,18 +105,18 @@ static uint64_t live_bytes(const struct region_cell *c, const struct region_remo
     return c->bytes - c->freed_bytes - RELAXED_LOAD(&r->freed_bytes);
 }
 
-static void add_owned(struct region_cell *c, const struct region_remote *r,
-                      const struct account_event *e, struct decide_weight w, uint64_t ticks) {
+INLINE void add_owned(struct region_cell *c, const struct region_remote *r, uint64_t size,
+                      struct decide_weight w, uint64_t ticks) {
     c->sequence++;
     ORDER();
     c->allocs += w.blocks;
     c->bytes += w.bytes;
     c->samples++;
     c->allocator_ticks += ticks;
-    if (e->size < c->size_min)
-        c->size_min = e->size;
-    if (e->size > c->size_max)
-        c->size_max = e->size;
+    if (size < c->size_min)
+        c->size_min = size;
+    if (size > c->size_max)
+        c->size_max = size;
     /* Live bytes rise at no other moment, so this peak is exact. */
     uint64_t live = live_bytes(c, r);
     if ((int64_t)live > (int64_t)c->peak_bytes)
@@ -125,14 +125,14 @@ static void add_owned(struct region_cell *c, const struct region_remote *r,
     c->sequence++;
 }
 
-static void add_shared(struct region_cell *c, const struct region_remote *r,
-                       const struct account_event *e, struct decide_weight w, uint64_t ticks) {
+static void add_shared(struct region_cell *c, const struct region_remote *r, uint64_t size,
+                       struct decide_weight w, uint64_t ticks) {
     RELAXED_ADD(&c->allocs, w.blocks);
     RELAXED_ADD(&c->bytes, w.bytes);
     RELAXED_ADD(&c->samples, 1);
     RELAXED_ADD(&c->allocator_ticks, ticks);
-    lower_to(&c->size_min, e->size);
-    raise_to(&c->size_max, e->size);
+    lower_to(&c->size_min, size);
+    raise_to(&c->size_max, size);
     uint64_t live = live_bytes(c, r);
     if ((int64_t)live > 0)
         raise_to(&c->peak_bytes, live);
@@ -148,19 +148,17 @@ static uint64_t scale_ticks(const struct account_event *e, uint32_t kind, struct
 }
 
 /* Every large and every sampled block, the first few of a cell, then one in 16. */
-static bool enters_histogram(uint32_t kind, uint64_t size, uint64_t count) {
+INLINE bool enters_histogram(uint32_t kind, uint64_t size, uint64_t count) {
     return kind == REGION_CELL_SAMPLED || is_large(size) || count < 64 || count % 16 == 0;
 }
 
-static void add_to_histogram(const struct region_cell *c, const struct account_event *e) {
-    if (!enters_histogram(c->kind, e->size, c->samples))
-        return;
-    struct region_histogram *h = site_histogram(c->site);
+static NOINLINE void enter_histogram(uint32_t site, uint64_t size, bool timed, uint64_t ticks) {
+    struct region_histogram *h = site_histogram(site);
     if (!h)
         return;
-    h->size[class_of(e->size)]++;
-    if (e->timed)
-        h->allocator[class_of(e->allocator_ticks)]++;
+    h->size[class_of(size)]++;
+    if (timed)
+        h->allocator[class_of(ticks)]++;
 }
 
 static void add(uint32_t cell, bool owned, const struct account_event *e) {
@@ -169,12 +167,13 @@ static void add(uint32_t cell, bool owned, const struct account_event *e) {
     struct decide_weight w = weigh(c->kind, e->size);
     uint64_t ticks = scale_ticks(e, c->kind, w);
     if (owned)
-        add_owned(c, r, e, w, ticks);
+        add_owned(c, r, e->size, w, ticks);
     else
-        add_shared(c, r, e, w, ticks);
+        add_shared(c, r, e->size, w, ticks);
     if (is_large(e->size))
         add_large(cell, e);
-    add_to_histogram(c, e);
+    if (enters_histogram(c->kind, e->size, c->samples))
+        enter_histogram(c->site, e->size, e->timed, e->allocator_ticks);
 }
 
 /* ---- events ---- */
@@ -237,7 +236,7 @@ void account_alloc(struct shim_self *self, const struct account_event *e) {
     self->busy = nested;
 }
 
-static void free_owned(struct region_cell *c, struct decide_weight w, uint64_t life) {
+INLINE void free_owned(struct region_cell *c, struct decide_weight w, uint64_t life) {
     c->sequence++;
     ORDER();
     c->frees += w.blocks;
@@ -261,6 +260,14 @@ static void free_remote(struct region_remote *r, struct decide_weight w, uint64_
     raise_to(&r->life_max, life);
 }
 
+INLINE void add_life(const struct region_cell *c, uint64_t size, uint64_t life) {
+    if (!enters_histogram(c->kind, size, c->frees))
+        return;
+    uint32_t row = ROW(REGION_SITES, struct region_site, c->site)->histogram;
+    if (row)
+        ROW(REGION_HISTOGRAMS, struct region_histogram, row)->life[class_of(life)]++;
+}
+
 void account_free(struct shim_self *self, const struct live_entry *entry) {
     struct region *region = &shim.region;
     if (live_epoch(entry) != shim.epoch) {
@@ -281,11 +288,70 @@ void account_free(struct shim_self *self, const struct live_entry *entry) {
         free_remote(ROW(REGION_REMOTE, struct region_remote, entry->cell), w, life);
     if (is_large(entry->size))
         remove_large(c, entry->size, life, !owned);
-    if (enters_histogram(c->kind, entry->size, c->frees)) {
-        uint32_t row = ROW(REGION_SITES, struct region_site, c->site)->histogram;
-        if (row)
-            ROW(REGION_HISTOGRAMS, struct region_histogram, row)->life[class_of(life)]++;
-    }
+    add_life(c, entry->size, life);
     ORDER();
     self->busy = nested;
+}
+
+/* ---- the short way of exact mode ---- */
+
+static NOINLINE bool insert_elsewhere(uint64_t address, uint32_t cell, uint64_t size,
+                                      uint64_t now) {
+    struct live_entry entry = {.cell = cell, .size = size, .born = now};
+    return live_insert(address, shim.epoch, &entry);
+}
+
+static NOINLINE void alloc_the_long_way(struct shim_self *self, uint64_t address, uint64_t size,
+                                        const struct unwind_start *at, uint64_t now) {
+    account_alloc(self,
+                  &(struct account_event){.address = address, .size = size, .at = at, .now = now});
+}
+
+void account_alloc_small(struct shim_self *self, uint64_t address, uint64_t size,
+                         const struct unwind_start *at, uint64_t now) {
+    struct shim_private *p = self->private;
+    if (UNLIKELY(self->busy) || UNLIKELY(!p->unwind) || UNLIKELY(shim.walks_by_lib)) {
+        alloc_the_long_way(self, address, size, at, now);
+        return;
+    }
+    struct unwind_result stack;
+    self->busy = 1;
+    ORDER();
+    unwind_walk(p->unwind, at, &stack);
+    uint32_t cell = find_recent(self, &stack, REGION_CELL_EXACT);
+    struct region_cell *c = ROW(REGION_CELLS, struct region_cell, cell);
+    const struct region_remote *r = ROW(REGION_REMOTE, struct region_remote, cell);
+    struct decide_weight w = {.bytes = size, .blocks = 1};
+    if (UNLIKELY(!live_insert_home(address, shim.epoch, cell, size, now)) &&
+        UNLIKELY(!insert_elsewhere(address, cell, size, now)))
+        region_lose(&shim.region, REGION_LOST_LIVE, 1);
+    else if (LIKELY(c->thread == self->row))
+        add_owned(c, r, size, w, 0);
+    else
+        add_shared(c, r, size, w, 0);
+    if (enters_histogram(REGION_CELL_EXACT, size, c->samples))
+        enter_histogram(c->site, size, false, 0);
+    ORDER();
+    self->busy = 0;
+}
+
+bool account_free_small(struct shim_self *self, uint64_t address) {
+    struct live_entry *entry = live_find_home(address);
+    if (UNLIKELY(!entry) || UNLIKELY(live_epoch(entry) != shim.epoch) || UNLIKELY(self->busy) ||
+        UNLIKELY(entry->size >= shim.large))
+        return false;
+    struct region_cell *c = ROW(REGION_CELLS, struct region_cell, entry->cell);
+    if (UNLIKELY(c->thread != self->row) || UNLIKELY(!self->row) ||
+        UNLIKELY(c->kind != REGION_CELL_EXACT))
+        return false;
+    uint64_t born = entry->born, size = entry->size, now = clock_now();
+    uint64_t life = now > born ? now - born : 0;
+    live_release(entry);
+    self->busy = 1;
+    ORDER();
+    free_owned(c, (struct decide_weight){.bytes = size, .blocks = 1}, life);
+    add_life(c, size, life);
+    ORDER();
+    self->busy = 0;
+    return true;
 }

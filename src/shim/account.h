@@ -36,6 +36,14 @@ void account_return_walker(struct unwind_thread *walker);
 
 /* Records a block: its live entry and its sums. */
 void account_alloc(struct shim_self *self, const struct account_event *event);
+/* The same for a block of exact mode under `large` that was not timed, by a thread with a row: what
+ * nearly all blocks of that mode are. */
+void account_alloc_small(struct shim_self *self, uint64_t address, uint64_t size,
+                         const struct unwind_start *at, uint64_t now);
+/* Takes the block out of the live table and undoes it, if it was one of those and the thread's
+ * own; false: nothing was done. */
+bool account_free_small(struct shim_self *self, uint64_t address);
+
 /* Undoes the entry of a block that was taken out of the live table. */
 void account_free(struct shim_self *self, const struct live_entry *entry);
 /* Atomic counts of a thread that shares the overflow row. */

@@ -175,17 +175,42 @@ INLINE void record(struct shim_self *self, const struct request *q, const void *
         lifecycle_tick(now);
 }
 
+/* jemalloc's aligned operators do pass through the exported aligned_alloc, whose hook has counted
+ * the block then. */
+INLINE bool is_counted(const struct request *q, const struct shim_self *self, uint32_t before) {
+    return q->hook >= HOOK_FIRST_OPERATOR && self->counted != before;
+}
+
+/* Exact mode, a small block that is not timed, a thread with a row. */
+INLINE bool is_ordinary(const struct shim_self *self, size_t size) {
+    return shim.exact && size < shim.large && self->row && self->private->timed_in > 1;
+}
+
 INLINE void *allocate_one(struct request *q, const struct unwind_start *at) {
     struct shim_self *self = &shim_self;
+    struct region_thread *row = *self->slot;
+    if (LIKELY(row != NULL) && LIKELY(is_ordinary(self, q->size))) {
+        uint32_t before = self->counted;
+        void *p = call_next(q);
+        if (UNLIKELY(!p) || is_counted(q, self, before))
+            return p;
+        uint64_t now = clock_now();
+        self->private->timed_in--;
+        self->counted++;
+        row->allocs++;
+        row->byte_goal += q->size;
+        account_alloc_small(self, (uint64_t)p, q->size, at, now);
+        if (UNLIKELY(now >= RELAXED_LOAD(&lifecycle_next_tick)))
+            lifecycle_tick(now);
+        return p;
+    }
     if (!shim_enter(self))
         return call_next(q);
     enum verdict verdict = decide(self, q->size);
     uint64_t before = is_timed(self, q->size, verdict) ? clock_now() : 0;
     uint32_t counted_before = self->counted;
     void *p = call_next(q);
-    /* jemalloc's aligned operators do pass through the exported aligned_alloc. */
-    bool is_counted = q->hook >= HOOK_FIRST_OPERATOR && self->counted != counted_before;
-    if (p && !is_counted)
+    if (p && !is_counted(q, self, counted_before))
         record(self, q, p, at, before, verdict);
     return p;
 }
@@ -294,6 +319,8 @@ static NOINLINE void note_free(void *p) {
     count_free(self);
     if (UNLIKELY(module_may_be_map((uint64_t)p)))
         module_freed((uint64_t)p);
+    if (shim.exact && LIKELY(account_free_small(self, (uint64_t)p)))
+        return;
     if (live_take((uint64_t)p, &entry))
         account_free(self, &entry);
     else if (shim.exact && shim.region.base)

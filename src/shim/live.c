@@ -11,18 +11,12 @@
 
 #include "base/syscall.h"
 
-#define BUCKET 2u /* entries */
-#define NEAR 2u   /* places in the order of addresses */
+#define NEAR 2u /* places in the order of addresses */
 #define PLACES 16u
-#define LEVELS 3u
-#define ADDRESS ((1ull << 48) - 1)
 
 uint8_t live_filter[LIVE_FILTER_SIZE] __attribute__((aligned(64)));
 
-static struct level {
-    struct live_entry *entries;
-    uint64_t mask; /* of buckets */
-} levels[LEVELS];
+struct live_level live_levels[LIVE_LEVELS];
 static uint32_t level_count;
 static uint32_t levels_used; /* highest level that ever held an entry, plus one */
 
@@ -50,8 +44,8 @@ static int add_level(unsigned bits, unsigned bits_min) {
             continue;
         base_syscall(SYS_madvise, at, bytes, MADV_NOHUGEPAGE);
         base_syscall(SYS_madvise, at, bytes, MADV_DONTDUMP);
-        levels[level_count].entries = (struct live_entry *)at;
-        levels[level_count].mask = (1ull << bits) / BUCKET - 1;
+        live_levels[level_count].entries = (struct live_entry *)at;
+        live_levels[level_count].mask = (1ull << bits) / LIVE_BUCKET - 1;
         level_count++;
         return (int)bits;
     }
@@ -75,28 +69,23 @@ int live_init(bool exact, uint64_t limit) {
     int got = add_level(last, 8);
     if (got < 0)
         return got;
+    levels_used = 1; /* live_insert_home does not tell */
     return (unsigned)got < wanted;
 }
 
 /* The buckets of a block, in the order in which they are tried. */
-static uint64_t place(const struct level *l, uint64_t p, unsigned i) {
+static uint64_t place(const struct live_level *l, uint64_t p, unsigned i) {
     if (i < NEAR)
         return (((p >> 6) ^ (p >> 32)) + i) & l->mask;
     return base_mix(p + i * 0x9e3779b97f4a7c15ull) & l->mask;
 }
 
-static bool claim(struct live_entry *e, uint64_t key) {
-    uint64_t none = 0;
-    return RELAXED_LOAD(&e->key) == 0 &&
-           __atomic_compare_exchange_n(&e->key, &none, key, false, __ATOMIC_ACQUIRE,
-                                       __ATOMIC_RELAXED);
-}
-
-static bool insert_in(struct level *l, uint64_t p, uint64_t key, const struct live_entry *entry) {
+static bool insert_in(struct live_level *l, uint64_t p, uint64_t key,
+                      const struct live_entry *entry) {
     for (unsigned i = 0; i < PLACES; i++) {
-        struct live_entry *e = &l->entries[place(l, p, i) * BUCKET];
-        for (unsigned k = 0; k < BUCKET; k++) {
-            if (!claim(&e[k], key))
+        struct live_entry *e = &l->entries[place(l, p, i) * LIVE_BUCKET];
+        for (unsigned k = 0; k < LIVE_BUCKET; k++) {
+            if (!live_claim(&e[k], key))
                 continue;
             e[k].cell = entry->cell;
             e[k].served = entry->served;
@@ -109,9 +98,9 @@ static bool insert_in(struct level *l, uint64_t p, uint64_t key, const struct li
 }
 
 bool live_insert(uint64_t p, uint16_t epoch, const struct live_entry *entry) {
-    uint64_t key = (p & ADDRESS) | (uint64_t)epoch << 48;
+    uint64_t key = (p & LIVE_ADDRESS) | (uint64_t)epoch << 48;
     for (uint32_t i = 0; i < level_count; i++) {
-        if (!insert_in(&levels[i], p, key, entry))
+        if (!insert_in(&live_levels[i], p, key, entry))
             continue;
         if (UNLIKELY(RELAXED_LOAD(&levels_used) <= i))
             RELAXED_STORE(&levels_used, i + 1);
@@ -121,16 +110,15 @@ bool live_insert(uint64_t p, uint16_t epoch, const struct live_entry *entry) {
     return false;
 }
 
-static bool take_from(struct level *l, uint64_t p, struct live_entry *entry) {
+static bool take_from(struct live_level *l, uint64_t p, struct live_entry *entry) {
     for (unsigned i = 0; i < PLACES; i++) {
-        struct live_entry *e = &l->entries[place(l, p, i) * BUCKET];
-        for (unsigned k = 0; k < BUCKET; k++) {
+        struct live_entry *e = &l->entries[place(l, p, i) * LIVE_BUCKET];
+        for (unsigned k = 0; k < LIVE_BUCKET; k++) {
             uint64_t key = RELAXED_LOAD(&e[k].key);
-            if ((key & ADDRESS) != (p & ADDRESS) || !key)
+            if ((key & LIVE_ADDRESS) != (p & LIVE_ADDRESS) || !key)
                 continue;
             *entry = e[k];
-            /* Release: the next owner of the slot must not see our reads after its writes. */
-            __atomic_store_n(&e[k].key, 0, __ATOMIC_RELEASE);
+            live_release(&e[k]);
             return true;
         }
     }
@@ -141,7 +129,7 @@ bool live_take(uint64_t p, struct live_entry *entry) {
     if (!p)
         return false;
     for (uint32_t i = 0, n = RELAXED_LOAD(&levels_used); i < n; i++)
-        if (take_from(&levels[i], p, entry)) {
+        if (take_from(&live_levels[i], p, entry)) {
             filter_change(p, -1);
             return true;
         }

@@ -39,6 +39,57 @@ bool live_insert(uint64_t p, uint16_t epoch, const struct live_entry *entry);
 /* Moves the entry of a block out; false: it is not recorded. */
 bool live_take(uint64_t p, struct live_entry *entry);
 
+/* The first place of most blocks, without a call. */
+#define LIVE_BUCKET 2u /* entries, a cache line */
+#define LIVE_ADDRESS ((1ull << 48) - 1)
+
+struct live_level {
+    struct live_entry *entries;
+    uint64_t mask; /* of buckets */
+};
+#define LIVE_LEVELS 3u
+extern struct live_level live_levels[LIVE_LEVELS] HIDDEN;
+
+INLINE struct live_entry *live_home(uint64_t p) {
+    return &live_levels[0].entries[(((p >> 6) ^ (p >> 32)) & live_levels[0].mask) * LIVE_BUCKET];
+}
+
+INLINE bool live_claim(struct live_entry *e, uint64_t key) {
+    uint64_t none = 0;
+    return RELAXED_LOAD(&e->key) == 0 &&
+           __atomic_compare_exchange_n(&e->key, &none, key, false, __ATOMIC_ACQUIRE,
+                                       __ATOMIC_RELAXED);
+}
+
+/* Exact mode: there is one level, and the filter is full for good. False: use live_insert. */
+INLINE bool live_insert_home(uint64_t p, uint16_t epoch, uint32_t cell, uint64_t size,
+                             uint64_t born) {
+    uint64_t key = p | (uint64_t)epoch << 48;
+    struct live_entry *e = live_home(p);
+    if (UNLIKELY(!live_claim(e, key)) && UNLIKELY(!live_claim(++e, key)))
+        return false;
+    e->cell = cell;
+    e->served = 0;
+    e->size = size;
+    e->born = born;
+    return true;
+}
+
+/* The entry in its first place, NULL = it may be elsewhere: use live_take. The caller reads it and
+ * then gives the slot back with live_release. */
+INLINE struct live_entry *live_find_home(uint64_t p) {
+    struct live_entry *e = live_home(p);
+    if (LIKELY((RELAXED_LOAD(&e->key) & LIVE_ADDRESS) == p))
+        return e;
+    e++;
+    return (RELAXED_LOAD(&e->key) & LIVE_ADDRESS) == p ? e : NULL;
+}
+
+/* Release: the next owner of the slot must not see our reads after its writes. */
+INLINE void live_release(struct live_entry *e) {
+    __atomic_store_n(&e->key, 0, __ATOMIC_RELEASE);
+}
+
 INLINE uint16_t live_epoch(const struct live_entry *e) {
     return (uint16_t)(e->key >> 48);
 }
