@@ -40,7 +40,7 @@ TOOL_OBJ := $(TOOL_SRC:%.c=$(B)/read/%.o)
 UNIT_BIN := $(UNIT_SRC:%.c=$(B)/%)
 TEST_HELP := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
 
-.PHONY: all help demo check check-real check-rules install clean format FORCE
+.PHONY: all help demo check check-real check-rules bench install clean format FORCE
 all: $(B)/libsquall.so $(B)/squall
 
 help:
@@ -50,6 +50,7 @@ help:
 	  'make check       all tests that take minutes (installs what they need)' \
 	  'make check-real  the full matrix of real programs and allocators' \
 	  'make check-rules only the rules of the house' \
+	  'make bench       speed and memory beside the peers (QUICK=1: some minutes)' \
 	  'make install     to PREFIX (/usr/local), under DESTDIR' \
 	  'make clean' \
 	  'V=1 shows commands; CC=clang; SAN=address,undefined for the reading half and its tests'
@@ -127,6 +128,11 @@ check-real:
 	@tools/setup.sh build demo check real
 	@$(MAKE) all tests
 	@tests/real/check-all.sh
+
+bench:
+	@tools/setup.sh build demo check real bench
+	@$(MAKE) -s all
+	@tools/bench/bench.py
 
 install: all
 	install -D -m 755 $(B)/squall $(DESTDIR)$(PREFIX)/bin/squall

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Finds which Debian packages are missing for the named groups, says which, and installs them.
 #
-#   tools/setup.sh [-n] GROUP…      groups: build demo check real; -n only says what is missing
+#   tools/setup.sh [-n] GROUP…   groups: build demo check real bench; -n only says what is missing
 #
 # Quiet and quick when nothing is missing. Needs root or sudo only to install. Servers among the
 # packages are not started by their installation.
@@ -15,12 +15,15 @@ declare -A PACKAGES=(
     # The producer that make demo watches.
     [demo]="librdkafka-dev"
     # The tests: unit and target programs, the rules, and the real programs of `make check`.
-    [check]="binutils git python3 libcmocka-dev libunwind-dev zlib1g-dev libjemalloc2
+    [check]="binutils git python3 libcmocka-dev libunwind-dev zlib1g-dev liblz4-dev
+        libsnappy-dev libbrotli-dev liblzma-dev libbz2-dev libjemalloc2
         libtcmalloc-minimal4 libmimalloc2.0 python3-confluent-kafka python3-zstandard
         redis-server procps strace"
     # The whole matrix of `make check-real`, and the oldest Debian that can be had.
     [real]="kcat openjdk-17-jdk-headless libzstd-jni-java libsnappy-java liblz4-java nodejs
         rocksdb-tools nginx-light apache2-bin borgbackup debootstrap"
+    # The peers that `make bench` compares with.
+    [bench]="heaptrack libjemalloc2 libgoogle-perftools4 zstd"
 )
 
 die() {

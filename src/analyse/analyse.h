@@ -106,6 +106,7 @@ struct analyse_site {
     double bytes_per_second, allocs_per_second;
     const char *codec;          /* "zstd"; NULL = not in a codec call or not known */
     const char *codec_function; /* NULL = not in a codec call */
+    uint32_t direction;         /* enum region_direction */
     enum analyse_role role;     /* the one with most bytes */
     bool flagged, reused;
     struct analyse_row *rows; /* most bytes first */

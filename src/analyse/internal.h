@@ -21,6 +21,13 @@ void analyse_sites_sort(struct analyse_site *sites, uint32_t count, enum analyse
 int analyse_visible_state(struct analysis *a, struct analyse_names *names);
 int analyse_findings_make(struct analysis *a, struct analyse_names *names);
 
+/* codec.c: the codec call that a site is in, as recorded; and, for those that are kept, by the
+ * names of their frames where the shim had none. */
+void analyse_codec_set(struct analyse_site *site, const struct profile_process *p);
+void analyse_codec_complete(struct analysis *a, struct analyse_names *names);
+/* "zstd" for libzstd.so.1; NULL for what is no codec library. */
+const char *analyse_codec_library(const char *path);
+
 /* names.c */
 const char *analyse_names_trouble(struct analyse_names *names, const struct profile_process *p,
                                   uint32_t module);

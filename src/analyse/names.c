@@ -188,7 +188,7 @@ static uint64_t looked_up_at(uint64_t offset, bool exact) {
 static bool append_address(struct analyse_names *names, const struct profile_process *p,
                            const struct profile_stack *stack, uint64_t address, bool lines) {
     uint64_t plain = address & ~REGION_FRAME_EXACT;
-    uint32_t module = profile_find_module(p, stack, plain), count = 0;
+    uint32_t module = profile_find_module(p, stack, address), count = 0;
     struct analyse_frame frame = {.offset = plain, .exact = plain != address};
     const struct symbol_frame *found;
     if (module >= p->module_count)

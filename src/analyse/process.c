@@ -30,7 +30,10 @@ static void add_cells(struct analyse_totals *totals, const struct profile_proces
     if (totals->live_bytes > peak)
         peak = totals->live_bytes;
     totals->peak_live_bytes = peak;
-    totals->peak_is_lower_bound = bytes != large_bytes;
+    /* Small blocks that no sample met stand in no cell; what threads allocated has them. */
+    bool small = totals->bytes > large_bytes;
+    totals->peak_is_lower_bound = small || bytes != large_bytes;
+    totals->estimated |= small && p->configuration.mode != REGION_MODE_EXACT;
 }
 
 static int add_sites(struct analysis *a, const struct analyse_options *options) {
@@ -62,6 +65,8 @@ int analyse_process(struct analysis *a, const struct profile_process *p,
     add_threads(&a->totals, p);
     add_cells(&a->totals, p);
     int error = add_sites(a, options);
+    if (!error)
+        analyse_codec_complete(a, names);
     if (!error)
         error = analyse_findings_make(a, names);
     if (!error)

@@ -178,27 +178,6 @@ static int make_rows(struct analyse_site *site, const struct profile_process *p,
     return 0;
 }
 
-static void set_codec(struct analyse_site *site, const struct profile_process *p) {
-    const struct profile_large *large = &site->large;
-    uint64_t most = 0;
-    uint32_t function = site->site->codec_function;
-    if (function && function < p->codec_function_count) {
-        site->codec_function = p->codec_functions[function].name;
-        site->codec = analyse_codec_of(site->codec_function);
-    }
-    if (large->workspace_bytes > most) {
-        most = large->workspace_bytes;
-        site->role = ANALYSE_WORKSPACE;
-    }
-    if (large->output_bytes > most) {
-        most = large->output_bytes;
-        site->role = ANALYSE_OUTPUT;
-    }
-    if (large->input_bytes > most)
-        site->role = ANALYSE_INPUT;
-    site->reused = large->reused > 0;
-}
-
 static void set_spreads(struct analyse_site *site, const struct profile_process *p,
                         uint64_t life_count, double life_sum) {
     const struct profile_site *from = site->site;
@@ -237,7 +216,7 @@ bool analyse_sites_sum(struct analyse_site *site, const struct analysis *a,
         return false;
     set_peak(&site->sums, &peaks, options->one_thread ? 0 : from->large_peak);
     set_spreads(site, p, life_count, life_sum);
-    set_codec(site, p);
+    analyse_codec_set(site, p);
     if (a->seconds > 0) {
         site->bytes_per_second = (double)site->sums.bytes / a->seconds;
         site->allocs_per_second = (double)site->sums.allocs / a->seconds;

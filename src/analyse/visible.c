@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/codec_table.h"
 #include "internal.h"
 
 static int say(struct analysis *a, const char *subject, const char *format, ...)
@@ -62,10 +63,14 @@ static int say_mode(struct analysis *a) {
                     "the process ended without its exit handlers: the last few updates "
                     "may be missing");
     if (!error && p->state == PROFILE_UNKNOWN)
-        error = say(a, "end",
-                    "whether the process still runs is not known: /proc/%d is not "
-                    "readable from here",
-                    p->pid);
+        error = analyse_names_packed(p)
+                    ? say(a, "end",
+                          "how the process ended is not known: when this dump was made it was "
+                          "still running, or could not be looked at")
+                    : say(a, "end",
+                          "whether the process still runs is not known: /proc/%d is not "
+                          "readable from here",
+                          p->pid);
     if (!error && p->torn)
         error = say(a, "torn",
                     "%llu rows were read, or left by a kill, in the middle of an "
@@ -141,7 +146,7 @@ static int say_lost(struct analysis *a) {
         [REGION_LOST_UNWIND] = "allocations have a stack that could not be walked at all: they are "
                                "in site 0",
         [REGION_LOST_TICKS] = "ticks of the timeline are lost",
-        [REGION_LOST_CODEC] = "codec calls were not recorded",
+        [REGION_LOST_CODEC] = "codec calls or modules with codec functions were not recorded",
         [REGION_LOST_CONTEXTS] = "codec contexts were not recorded",
         [REGION_LOST_PRIVATE] = "threads had no private memory: their stacks are not visible",
     };
@@ -197,8 +202,7 @@ static void add_cut(struct cut *cut, const struct profile_process *p,
     cut->stacks++;
     cut->bytes += bytes;
     if (stack->count && (bytes > cut->most || !cut->module)) {
-        uint64_t last = stack->frames[stack->count - 1] & ~REGION_FRAME_EXACT;
-        uint32_t module = profile_find_module(p, stack, last);
+        uint32_t module = profile_find_module(p, stack, stack->frames[stack->count - 1]);
         cut->most = bytes;
         cut->module = module ? p->modules[module].path : NULL;
     }
@@ -251,47 +255,123 @@ static int say_allocators(struct analysis *a) {
     return error;
 }
 
-static const char *codec_library(const char *path) {
-    static const struct {
-        const char *prefix, *codec;
-    } libraries[] = {
-        {"libzstd", "zstd"},     {"libz.", "zlib"},
-        {"libz-", "zlib"},       {"liblz4", "lz4"},
-        {"libsnappy", "snappy"}, {"libbrotli", "brotli"},
-        {"liblzma", "lzma"},     {"libbz2", "bz2"},
-        {"liblzf", "lzf"},       {"libdeflate", "libdeflate"},
-        {"libisal", "isa-l"},    {"liblzo", "lzo"},
-    };
-    const char *name = base_name(path);
-    for (unsigned i = 0; i < ARRAY_SIZE(libraries); i++)
-        if (strncmp(name, libraries[i].prefix, strlen(libraries[i].prefix)) == 0)
-            return libraries[i].codec;
-    return NULL;
+/* ---- codecs ---- */
+
+/* "zstd in libzstd.so.1 (151 functions), zlib in ..." of one module. */
+static void add_found(char *list, size_t size, const struct profile_process *p, uint32_t module,
+                      bool *any) {
+    uint32_t counts[CODEC_COUNT] = {0};
+    size_t length = strlen(list);
+    for (uint32_t i = 1; i < p->codec_function_count; i++) {
+        const struct profile_codec_function *f = &p->codec_functions[i];
+        if (f->module == module && f->codec < CODEC_COUNT && f->found != REGION_FOUND_FRAMES)
+            counts[f->codec]++;
+    }
+    for (uint32_t c = 0; c < CODEC_COUNT; c++) {
+        const char *codec = codec_table_codec_name(c);
+        if (!counts[c])
+            continue;
+        *any = true;
+        int n = snprintf(list + length, size - length, "%s%s in %s (%u %s)", length ? ", " : "",
+                         codec ? codec : "codecs", base_name(p->modules[module].path), counts[c],
+                         counts[c] == 1 ? "function" : "functions");
+        if (n < 0 || (size_t)n >= size - length) {
+            list[length] = 0;
+            return;
+        }
+        length += (size_t)n;
+    }
 }
 
-static int say_codecs(struct analysis *a) {
+static int say_found(struct analysis *a, bool *has_functions) {
+    const struct profile_process *p = a->process;
+    char list[1024] = "";
+    bool is_any = false;
+    int error = 0;
+    for (uint32_t i = 1; i < p->module_count && !error; i++) {
+        add_found(list, sizeof(list), p, i, &has_functions[i]);
+        is_any |= has_functions[i];
+        if (!has_functions[i] && analyse_codec_library(p->modules[i].path))
+            error = say(a, "codecs",
+                        "%s is loaded, but no function of it was found by name: calls of it are "
+                        "not visible",
+                        p->modules[i].path);
+    }
+    if (!error && is_any)
+        error = say(a, "codecs", "found by name: %s", list);
+    return error;
+}
+
+/* What the library could not name and the report could. */
+static int say_found_late(struct analysis *a) {
+    uint32_t sites = 0;
+    const char *codec = NULL;
+    for (uint32_t i = 0; i < a->site_count; i++) {
+        const struct analyse_site *site = &a->sites[i];
+        if (site->site->codec_function || !site->codec)
+            continue;
+        sites++;
+        codec = site->codec;
+    }
+    return sites ? say(a, "codecs",
+                       "%u %s in codec calls (%s) found by name in symbols that only the report "
+                       "reads",
+                       sites, sites == 1 ? "site" : "sites", codec)
+                 : 0;
+}
+
+static const char *trouble_of(const struct analysis *a, struct analyse_names *names,
+                              const bool *named, uint32_t module);
+
+/* A codec that was linked into a stripped file leaves no name: none found is not none there. */
+static int say_hidden(struct analysis *a, struct analyse_names *names, const bool *has_functions,
+                      const bool *used, const bool *named) {
+    static const char *const system[] = {"ld-linux", "libc.so",       "libm.so",  "libgcc_s",
+                                         "libdl.so", "libpthread.so", "librt.so", "libstdc++"};
     const struct profile_process *p = a->process;
     char list[512] = "";
     size_t length = 0;
     for (uint32_t i = 1; i < p->module_count; i++) {
-        const char *name = base_name(p->modules[i].path);
-        if (!codec_library(p->modules[i].path) || strstr(list, name))
+        const struct profile_module *m = &p->modules[i];
+        const char *name = base_name(m->path);
+        bool is_system = (m->flags & (REGION_MODULE_SQUALL | REGION_MODULE_VDSO)) != 0;
+        for (unsigned k = 0; k < ARRAY_SIZE(system); k++)
+            is_system |= strncmp(name, system[k], strlen(system[k])) == 0;
+        if (has_functions[i] || is_system || analyse_codec_library(name) ||
+            !(used[i] || m->flags & REGION_MODULE_EXECUTABLE) || !trouble_of(a, names, named, i))
             continue;
         int n = snprintf(list + length, sizeof(list) - length, "%s%s", length ? ", " : "", name);
-        if (n < 0 || (size_t)n >= sizeof(list) - length)
+        if (n < 0 || (size_t)n >= sizeof(list) - length) {
+            list[length] = 0;
             break;
+        }
         length += (size_t)n;
     }
-    if (p->codec_function_count > 1)
-        return length ? say(a, "codecs", "codec libraries loaded: %s", list) : 0;
-    if (!length)
-        return say(a, "codecs",
-                   "no codec library is among the modules: a codec that is linked "
-                   "statically or bundled is not visible");
-    return say(a, "codecs",
-               "codec libraries loaded: %s; no codec call was recorded, so which "
-               "blocks are workspaces, outputs or inputs is not visible",
-               list);
+    return length ? say(a, "codecs",
+                        "whether a codec is linked into %s is not visible: names of its functions "
+                        "are missing",
+                        list)
+                  : 0;
+}
+
+static int say_codecs(struct analysis *a, struct analyse_names *names, const bool *used,
+                      const bool *named) {
+    const struct profile_process *p = a->process;
+    bool *has_functions = calloc(p->module_count + 1u, sizeof(*has_functions));
+    uint32_t before = a->statement_count;
+    if (!has_functions)
+        return -ENOMEM;
+    int error = say_found(a, has_functions);
+    if (!error)
+        error = say_found_late(a);
+    if (!error && before == a->statement_count)
+        error = say(a, "codecs",
+                    "no codec library is among the modules, and none of them names a codec "
+                    "function");
+    if (!error && names)
+        error = say_hidden(a, names, has_functions, used, named);
+    free(has_functions);
+    return error;
 }
 
 static int say_mappings(struct analysis *a) {
@@ -335,7 +415,7 @@ static bool *used_modules(const struct analysis *a) {
         uint32_t number = a->sites[i].site->stack;
         const struct profile_stack *stack = number < p->stack_count ? &p->stacks[number] : NULL;
         for (uint32_t f = 0; stack && f < stack->count; f++)
-            used[profile_find_module(p, stack, stack->frames[f] & ~REGION_FRAME_EXACT)] = true;
+            used[profile_find_module(p, stack, stack->frames[f])] = true;
     }
     return used;
 }
@@ -358,20 +438,12 @@ static const char *trouble_of(const struct analysis *a, struct analyse_names *na
                : "no function was named when the dump was made";
 }
 
-static int say_symbols(struct analysis *a, struct analyse_names *names) {
+static int say_symbols(struct analysis *a, struct analyse_names *names, const bool *used,
+                       const bool *named) {
     const struct profile_process *p = a->process;
     struct trouble troubles[8] = {0};
-    bool *used = NULL, *named = NULL;
     int error = 0;
-    if (!names)
-        return 0;
-    used = used_modules(a);
-    named = named_modules(p);
-    if (!used || !named) {
-        error = -ENOMEM;
-        goto cleanup;
-    }
-    for (uint32_t i = 1; i < p->module_count; i++) {
+    for (uint32_t i = 1; i < p->module_count && names; i++) {
         const char *text = used[i] ? trouble_of(a, names, named, i) : NULL;
         if (text)
             add_trouble(troubles, ARRAY_SIZE(troubles), text, base_name(p->modules[i].path));
@@ -379,14 +451,12 @@ static int say_symbols(struct analysis *a, struct analyse_names *names) {
     for (unsigned i = 0; i < ARRAY_SIZE(troubles) && troubles[i].text && !error; i++)
         error = say(a, "symbols", "%s: %s (%u %s)", troubles[i].text, troubles[i].list,
                     troubles[i].modules, troubles[i].modules == 1 ? "module" : "modules");
-cleanup:
-    free(used);
-    free(named);
     return error;
 }
 
 int analyse_visible_state(struct analysis *a, struct analyse_names *names) {
-    int error = say_mode(a);
+    bool *used = used_modules(a), *named = named_modules(a->process);
+    int error = used && named ? say_mode(a) : -ENOMEM;
     if (!error)
         error = say_place(a);
     if (!error)
@@ -398,10 +468,12 @@ int analyse_visible_state(struct analysis *a, struct analyse_names *names) {
     if (!error)
         error = say_allocators(a);
     if (!error)
-        error = say_codecs(a);
+        error = say_codecs(a, names, used, named);
     if (!error)
         error = say_mappings(a);
     if (!error)
-        error = say_symbols(a, names);
+        error = say_symbols(a, names, used, named);
+    free(used);
+    free(named);
     return error;
 }

@@ -1,6 +1,4 @@
 /* Words of enumerations, the same in every format. */
-#include <string.h>
-
 #include "internal.h"
 
 const char *analyse_lost_name(enum region_lost reason) {
@@ -84,33 +82,4 @@ const char *analyse_direction_name(uint32_t direction) {
     return direction == REGION_COMPRESS     ? "compress"
            : direction == REGION_DECOMPRESS ? "decompress"
                                             : NULL;
-}
-
-const char *analyse_codec_of(const char *function) {
-    static const struct {
-        const char *prefix, *codec;
-    } prefixes[] = {
-        {"ZSTD_", "zstd"},
-        {"ZSTDMT_", "zstd"},
-        {"ZDICT_", "zstd"},
-        {"deflate", "zlib"},
-        {"inflate", "zlib"},
-        {"compress", "zlib"},
-        {"uncompress", "zlib"},
-        {"zng_", "zlib"},
-        {"gz", "zlib"},
-        {"LZ4", "lz4"},
-        {"snappy", "snappy"},
-        {"_ZN6snappy", "snappy"},
-        {"Brotli", "brotli"},
-        {"lzma_", "lzma"},
-        {"BZ2_", "bz2"},
-        {"lzf_", "lzf"},
-        {"libdeflate_", "libdeflate"},
-        {"isal_", "isa-l"},
-    };
-    for (unsigned i = 0; function && i < ARRAY_SIZE(prefixes); i++)
-        if (strncmp(function, prefixes[i].prefix, strlen(prefixes[i].prefix)) == 0)
-            return prefixes[i].codec;
-    return NULL;
 }

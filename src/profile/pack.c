@@ -182,6 +182,11 @@ static int pack_region(struct writer *w, struct job *job, uint32_t i) {
     int status = source_open(&source, AT_FDCWD, job->regions[i], false, error);
     if (status)
         return status;
+    if (source_kind(&source) == SOURCE_DUMP) {
+        status = profile_fail(error, -EINVAL, job->regions[i], 0, "is packed already");
+        source_close(&source);
+        return status;
+    }
     status = decode_region(&source, job->maps, job->regions[i], &p, error);
     if (status == 0 && names_collect(&names, &p, job->namer, job->data) != 0)
         status = profile_fail(error, -ENOMEM, job->regions[i], 0, "no memory");
@@ -211,7 +216,31 @@ static int pack_all(struct writer *w, struct job *job) {
     return status ? status : compress(w, &end, sizeof end, ZSTD_e_end);
 }
 
-static int open_writer(struct writer *w, const char *temporary) {
+static int folder_length(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? (int)(slash - path) + 1 : 0;
+}
+
+/* A file beside the output; hidden, so that nobody takes it for a dump. One of that name may be
+ * left by a process with our number that was killed: in a container that is number 1 every time. */
+static int open_temporary(const char *output, char *name, size_t size) {
+    int folder = folder_length(output), fd = -1;
+    for (unsigned i = 0; fd < 0 && i < 100; i++) {
+        char again[16] = "";
+        if (i)
+            snprintf(again, sizeof again, "-%u", i);
+        int length = snprintf(name, size, "%.*s.%.200s.%d%s.part", folder, output, output + folder,
+                              (int)getpid(), again);
+        if (length < 0 || (size_t)length >= size)
+            return -ENAMETOOLONG;
+        fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0 && errno != EEXIST)
+            break;
+    }
+    return fd < 0 ? -errno : fd;
+}
+
+static int open_writer(struct writer *w, char *temporary, size_t size) {
     w->zstd = ZSTD_createCCtx();
     w->buffer_size = ZSTD_CStreamOutSize();
     w->buffer = malloc(w->buffer_size);
@@ -219,21 +248,27 @@ static int open_writer(struct writer *w, const char *temporary) {
         return profile_fail(w->error, -ENOMEM, w->name, 0, "no memory");
     ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_compressionLevel, LEVEL);
     ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_checksumFlag, 1);
-    w->fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (w->fd < 0) {
-        int code = -errno;
-        return profile_fail(w->error, code, w->name, 0, "cannot be made: %s", strerror(-code));
-    }
-    return 0;
+    w->fd = open_temporary(w->name, temporary, size);
+    if (w->fd >= 0)
+        return 0;
+    return profile_fail(w->error, w->fd, w->name, 0, "cannot be made: %s", strerror(-w->fd));
 }
 
-/* The name beside the output; hidden, so that nobody takes it for a dump. */
-static int temporary_name(const char *output, char *name, size_t size) {
-    const char *slash = strrchr(output, '/');
-    int folder = slash ? (int)(slash - output) + 1 : 0;
-    int length =
-        snprintf(name, size, "%.*s.%.200s.%d.part", folder, output, output + folder, (int)getpid());
-    return length < 0 || (size_t)length >= size ? -ENAMETOOLONG : 0;
+int profile_pack_check(const char *output, struct profile_error *error) {
+    char folder[4096];
+    struct stat s;
+    int status = *output ? 0 : -ENOENT;
+    int length = snprintf(folder, sizeof folder, "%.*s.", folder_length(output), output);
+    if (status == 0 && stat(output, &s) == 0 && !S_ISREG(s.st_mode))
+        return profile_fail(error, -EEXIST, output, 0,
+                            "cannot be made: it is there, and no regular file");
+    if (length < 0 || (size_t)length >= sizeof folder)
+        status = -ENAMETOOLONG;
+    if (status == 0 && access(folder, W_OK | X_OK) != 0)
+        status = -errno;
+    if (status)
+        profile_fail(error, status, output, 0, "cannot be made: %s", strerror(-status));
+    return status;
 }
 
 static int publish(struct writer *w, const char *temporary) {
@@ -279,13 +314,13 @@ int profile_pack(const char *const *regions, uint32_t count, const char *output,
                       .stats = calloc((size_t)count + 1, sizeof *job.stats),
                       .mapped = calloc((size_t)count + 1, sizeof *job.mapped)};
     bool made = false;
-    int status = temporary_name(output, temporary, sizeof temporary);
+    int status = profile_pack_check(output, error);
     if (status)
-        profile_fail(error, status, output, 0, "the name is too long");
-    else if (!job.maps || !job.stats || !job.mapped)
+        goto cleanup;
+    if (!job.maps || !job.stats || !job.mapped)
         status = profile_fail(error, -ENOMEM, output, 0, "no memory");
     else
-        status = open_writer(&w, temporary);
+        status = open_writer(&w, temporary, sizeof temporary);
     if (status)
         goto cleanup;
     made = true;

@@ -248,6 +248,10 @@ struct profile_end { /* what squall run knows of an end */
 typedef uint32_t profile_namer(void *data, const struct profile_process *p, uint32_t module,
                                uint64_t address, struct profile_symbol *out, uint32_t max);
 
+/* Fails where packing into `output` would: no such folder, a closed one, or something that is
+ * there and no regular file (a device, say, would be replaced by the dump). */
+int profile_pack_check(const char *output, struct profile_error *error);
+
 /* Packs regions (files) into one dump at `output`, written beside it and renamed, mode 0600.
  * The regions are removed after the rename when `remove` is set; one that a process still has
  * mapped stays. `namer` may be NULL: no names. The strings that it gives need to last until its

@@ -114,7 +114,7 @@ void json_write_site(struct render_json *json, const struct profile_process *p,
     STRING("runtime", from->runtime == REGION_RUNTIME_GO ? "go" : "c");
     STRING("codec", site->codec);
     STRING("codec_function", site->codec_function);
-    STRING("direction", analyse_direction_name(from->direction));
+    STRING("direction", analyse_direction_name(site->direction));
     STRING("role", analyse_role_name(site->role));
     BOOLEAN("flagged", site->flagged);
     BOOLEAN("reused", site->reused);

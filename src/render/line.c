@@ -84,9 +84,58 @@ void line_pad(struct line *line, unsigned column) {
         buffer_add(&line->buffer, " ", 1);
 }
 
+/* Length of the spaces that a line begins with, and of the escapes among them. */
+static size_t skip_indent(const char *text, unsigned *columns) {
+    size_t i = 0;
+    for (*columns = 0; text[i] == ' ' || text[i] == '\033'; i++) {
+        if (text[i] == ' ')
+            ++*columns;
+        else
+            i += strcspn(text + i, "m");
+    }
+    return i;
+}
+
+/* Where to break a text that does not fit into so many columns: a space between two parts if the
+ * line is half full there, else the last space before the edge, else the first one behind it.
+ * Returns the length of what stays; escapes take no column. */
+static size_t break_at(const char *text, unsigned columns) {
+    unsigned at, part_at = 0;
+    size_t part = 0, word = 0, i = skip_indent(text, &at);
+    for (; text[i] && (at <= columns || !word); i++) {
+        if (text[i] == '\033')
+            i += strcspn(text + i, "m");
+        else if (((unsigned char)text[i] & 0xc0) != 0x80)
+            at++;
+        if (text[i] != ' ' || text[i - 1] == ' ' || (word && at > columns + 1))
+            continue;
+        word = i;
+        if (text[i + 1] == ' ' || text[i - 1] == ',' ||
+            (i >= 2 && memcmp(text + i - 2, "·", 2) == 0)) {
+            part = i;
+            part_at = at;
+        }
+    }
+    if (at <= columns)
+        return i;
+    return part_at > columns / 2 ? part : word ? word : i;
+}
+
 void line_end(struct line *line) {
-    buffer_add(&line->buffer, "\n", 1);
-    fwrite(buffer_text(&line->buffer), 1, line->buffer.length, line->text->out);
+    const char *rest = buffer_text(&line->buffer);
+    FILE *out = line->text->out;
+    if (line->text->width && line->columns > line->text->width) {
+        unsigned width = line->text->width, indent;
+        skip_indent(rest, &indent);
+        indent += 2;
+        size_t length = break_at(rest, width);
+        while (rest[length]) {
+            fprintf(out, "%.*s\n%*s", (int)length, rest, (int)indent, "");
+            rest += length + strspn(rest + length, " ");
+            length = break_at(rest, width > indent + 8 ? width - indent : 8);
+        }
+    }
+    fprintf(out, "%s\n", rest);
     buffer_clear(&line->buffer);
     line->columns = 0;
 }

@@ -29,15 +29,30 @@ static void add_blocks(struct line *line, const struct analyse_site *site) {
             line_add(line, PLAIN, " (%s B)", count(c, size->min));
         return;
     }
+    if (size->min >= 1024 && strcmp(b, bytes(c, size->max)) == 0) { /* told apart by bytes only */
+        line_add(line, PLAIN, " (%s…", count(a, size->min));
+        line_add(line, PLAIN, "%s B)", count(c, size->max));
+        return;
+    }
     line_add(line, BOLD, "…%s", bytes(c, size->max));
     line_add(line, PLAIN, ", mean %s", bytes(a, (uint64_t)(size->mean + 0.5)));
     if (size->quantiles)
         line_add(line, PLAIN, ", p50 %s", bytes(b, size->p50));
 }
 
+/* "workspace"; what is made while decompressing has no role, but should be told apart. */
+static const char *role_of(const struct analyse_site *site) {
+    const char *role = analyse_role_name(site->role);
+    if (role || !site->codec_function)
+        return role;
+    if (site->direction == REGION_DECOMPRESS && site->codec && strcmp(site->codec, "zlib") == 0)
+        return "inflate";
+    return analyse_direction_name(site->direction);
+}
+
 void text_site_head(struct line *line, const struct analysis *a, const struct analyse_site *site,
                     unsigned rank) {
-    const char *role = analyse_role_name(site->role);
+    const char *role = role_of(site);
     char total[32];
     line_add(line, DIM, "%3u ", rank);
     line_add(line, BOLD, "%s%s", site->sums.estimated ? "~" : "", bytes(total, site->sums.bytes));

@@ -9,6 +9,7 @@
 #define FRAMES_MAX 20u   /* of a folded stack */
 #define FUNCTION_MAX 56u /* columns of the widest function, at most */
 #define PLACE_MAX 30u    /* of the widest file and line, at most */
+#define MODULE_MAX 40u   /* of its name */
 #define NARROW 100u      /* width to lay out for where there is no terminal */
 
 static bool starts(const char *text, const char *prefix) {
@@ -123,7 +124,7 @@ struct columns {
 
 static void add_place(struct line *line, const struct analyse_frame *f,
                       const struct columns *columns) {
-    unsigned max = line->text->width ? 40 : 0;
+    unsigned max = line->text->width ? MODULE_MAX : 0;
     if (f->file) {
         line_pad(line, columns->place);
         line_add_name(line, ACCENT, render_base_name(f->file), max);
@@ -184,9 +185,8 @@ static unsigned place_width(const struct analyse_frame *f) {
 
 static struct columns lay_out(const struct line *line, const struct analyse_stack *stack,
                               bool whole) {
-    unsigned function = 20, place = 0, shown = 0, most = FUNCTION_MAX;
-    if (line->text->width > NARROW)
-        most += line->text->width - NARROW;
+    unsigned function = 20, place = 0, module = 0, shown = 0, width = line->text->width;
+    unsigned most = width > NARROW ? FUNCTION_MAX + width - NARROW : FUNCTION_MAX;
     for (uint32_t i = 0; i < stack->count && (whole || shown < FRAMES_MAX); shown++) {
         struct fold fold = fold_at(stack, i, whole);
         const struct analyse_frame *f = shown_frame(stack, &fold);
@@ -196,8 +196,14 @@ static struct columns lay_out(const struct line *line, const struct analyse_stac
         columns = place_width(f);
         columns = columns < PLACE_MAX ? columns : PLACE_MAX;
         place = columns > place ? columns : place;
+        columns = f->module ? utf8_columns(render_base_name(f->module)) : 0;
+        columns = columns < MODULE_MAX ? columns : MODULE_MAX;
+        module = columns > module ? columns : module;
         i += fold.count;
     }
+    unsigned others = INDENT + 2 + (place ? place + 2 : 0) + module;
+    if (width && function + others > width) /* the names give way, down to what still tells */
+        function = width > others + 20 ? width - others : 20;
     return (struct columns){.place = INDENT + function + 2,
                             .module = INDENT + function + 2 + (place ? place + 2 : 0)};
 }

@@ -79,6 +79,10 @@ static void add_large(uint32_t cell, const struct account_event *e) {
         RELAXED_ADD(&l->timed, 1);
     if (is_mmapped(e->address))
         RELAXED_ADD(&l->mmapped, 1);
+    if (s->direction == REGION_COMPRESS) {
+        RELAXED_ADD(&l->workspace_allocs, 1);
+        RELAXED_ADD(&l->workspace_bytes, e->size);
+    }
 }
 
 static void remove_large(const struct region_cell *c, uint64_t size, uint64_t life, bool remote) {

@@ -9,6 +9,7 @@
 #include "account.h"
 #include "base/syscall.h"
 #include "clock.h"
+#include "codec.h"
 #include "conf.h"
 #include "decide.h"
 #include "elf.h"
@@ -386,6 +387,7 @@ static void start(char **argv, char **environment) {
         shim.state = SHIM_OFF;
         return;
     }
+    codec_init(saved.codec);
     module_init(&shim.region, auxv);
     module_mark((uint64_t)real.next[HOOK_malloc], REGION_MODULE_NEXT);
     *shim.mine = MINE_YES;

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "base/syscall.h"
+#include "codec.h"
 #include "live.h"
 #include "module_elf.h"
 #include "peek.h"
@@ -415,6 +416,7 @@ static struct module *add(struct module *found) {
         m->flags = flags_of(m);
         contest(m);
         write_row(m);
+        codec_add(region, m, known->path);
         index_module(known_count);
         __atomic_store_n(&known_count, known_count + 1, __ATOMIC_RELEASE);
     }
@@ -523,6 +525,7 @@ void module_adopt(struct region *r) {
             release_claim();
         }
     }
+    codec_adopt(r);
 }
 
 /* Before glibc 2.35: marks the modules that the loader lists with this pass's number. */

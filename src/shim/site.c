@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "account.h"
+#include "codec.h"
 #include "index.h"
 #include "module.h"
 
@@ -122,7 +123,10 @@ static uint32_t make_site(uint64_t hash, const struct unwind_result *stack) {
         return 0;
     }
     struct region_site *s = SITE(row);
+    struct codec_context in = codec_classify(stack);
     s->stack = stack_row;
+    s->codec_function = in.function;
+    s->direction = in.direction;
     __atomic_store_n(&s->hash, hash, __ATOMIC_RELEASE);
     uint32_t winner = index_add(&sites, hash, row, site_is);
     if (winner != row)

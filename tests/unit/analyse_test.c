@@ -130,8 +130,20 @@ static void test_peak_of_the_process_is_a_lower_bound(void **state) {
     analyse_free(&a);
     f.process.cell_count = 2; /* large blocks only */
     f.process.site_count = 2;
+    f.threads[0].bytes = f.threads[2].bytes = 0;
+    f.threads[1].bytes = 123ull * FAKE_WORKSPACE;
     a = analyse(&f, &everything);
     assert_false(a.totals.peak_is_lower_bound);
+    assert_false(a.totals.estimated);
+    analyse_free(&a);
+    f.threads[1].bytes++; /* a small block that no sample met */
+    a = analyse(&f, &everything);
+    assert_true(a.totals.peak_is_lower_bound);
+    assert_true(a.totals.estimated);
+    analyse_free(&a);
+    f.process.configuration.mode = REGION_MODE_EXACT;
+    a = analyse(&f, &everything);
+    assert_true(a.totals.peak_is_lower_bound);
     assert_false(a.totals.estimated);
     analyse_free(&a);
 }
@@ -280,14 +292,14 @@ static void test_visibility(void **state) {
     assert_true(says(&a, "stacks", "JIT"));
     assert_true(says(&a, "stacks", "no unwind information"));
     assert_false(says(&a, "stacks", "outermost"));
-    assert_true(says(&a, "codecs", "libzstd.so.1"));
+    assert_true(says(&a, "codecs", "found by name: zstd in libzstd.so.1 (1 function)"));
     assert_true(says(&a, "mappings", "not visible"));
     for (uint32_t i = 0; i < a.statement_count; i++)
         assert_null(strstr(a.statements[i].statement, "none"));
     analyse_free(&a);
     f.process.codec_function_count = 1;
     a = analyse(&f, &everything);
-    assert_true(says(&a, "codecs", "no codec call was recorded"));
+    assert_true(says(&a, "codecs", "libzstd.so.1 is loaded, but no function of it was found"));
     analyse_free(&a);
     f.modules[2].path = "/usr/lib/libother.so";
     a = analyse(&f, &everything);
@@ -320,6 +332,42 @@ static void test_names_from_the_dump(void **state) {
     assert_int_equal(stack.frames[4].offset, 0x1234);
     assert_int_equal(analyse_name_stack(names, &f.process, 4, true).count, 0);
     assert_int_equal(analyse_name_stack(names, &f.process, 9999, true).count, 0);
+    analyse_names_close(names);
+}
+
+/* A site that the shim did not classify, whose frames better symbols name. */
+static void test_codec_by_names(void **state) {
+    (void)state;
+    struct fake f;
+    fake_init(&f);
+    f.process.codec_function_count = 1;
+    f.sites[1].codec_function = f.sites[1].direction = 0;
+    struct analyse_names *names = analyse_names_open(NULL);
+    struct analysis a;
+    assert_int_equal(analyse_process(&a, &f.process, &everything, names), 0);
+    const struct analyse_site *s = site(&a, 11);
+    assert_string_equal(s->codec, "zstd");
+    assert_string_equal(s->codec_function, "ZSTD_createCStream");
+    assert_int_equal(s->direction, REGION_COMPRESS);
+    assert_int_equal(s->role, ANALYSE_WORKSPACE);
+    assert_int_equal(s->large.workspace_allocs, 123);
+    assert_int_equal(s->large.workspace_bytes, 123ull * FAKE_WORKSPACE);
+    assert_null(site(&a, 12)->codec_function); /* send_batch alone */
+    analyse_free(&a);
+    /* The user's name is further out, so it is the call that the program made. */
+    f.process.codec_patterns = "other\nsend_*\n";
+    assert_int_equal(analyse_process(&a, &f.process, &everything, names), 0);
+    assert_string_equal(site(&a, 11)->codec, "user");
+    assert_string_equal(site(&a, 11)->codec_function, "send_batch");
+    assert_string_equal(site(&a, 12)->codec_function, "send_batch");
+    analyse_free(&a);
+    /* A common name counts in a codec library only. */
+    f.process.codec_patterns = "";
+    f.symbols[0].function = "compress";
+    assert_int_equal(analyse_process(&a, &f.process, &everything, names), 0);
+    assert_string_equal(site(&a, 11)->codec_function, "ZSTD_createCStream");
+    assert_null(site(&a, 12)->codec_function);
+    analyse_free(&a);
     analyse_names_close(names);
 }
 
@@ -360,6 +408,7 @@ int main(void) {
         cmocka_unit_test(test_quantiles),
         cmocka_unit_test(test_visibility),
         cmocka_unit_test(test_names_from_the_dump),
+        cmocka_unit_test(test_codec_by_names),
         cmocka_unit_test(test_human_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

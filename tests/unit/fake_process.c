@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/codec_table.h"
+
 static const uint64_t frames[] = {
     FAKE_ZSTD_BASE + 0x100,
     FAKE_ZSTD_BASE + 0x200,
@@ -144,8 +146,11 @@ void fake_init(struct fake *f) {
     p->threads = f->threads;
     p->thread_count = 3;
     f->codec_functions[0].name = "";
-    f->codec_functions[1] = (struct profile_codec_function){
-        .name = "ZSTD_compressStream2", .module = 2, .direction = REGION_COMPRESS};
+    f->codec_functions[1] = (struct profile_codec_function){.name = "ZSTD_compressStream2",
+                                                            .module = 2,
+                                                            .codec = CODEC_ZSTD,
+                                                            .direction = REGION_COMPRESS,
+                                                            .found = REGION_FOUND_NAME};
     p->codec_functions = f->codec_functions;
     p->codec_function_count = 2;
     f->ticks[0] = (struct profile_tick){100000000, 1, 2, 3, 4, 5};

@@ -73,6 +73,41 @@ static void packs_several_and_none_by_half(void **state) {
     region_build_close(&b);
 }
 
+static void replaces_only_regular_files(void **state) {
+    struct profile_error error;
+    struct region_build b;
+    struct stat s;
+    char part[256];
+    const char *region = in_folder("region"), *output = in_folder("dump");
+    (void)state;
+    region_build_small(&b, 8);
+    close(region_build_write(&b, region));
+    assert_int_equal(mkfifo(in_folder("fifo"), 0600), 0);
+    assert_int_equal(symlink("/dev/null", in_folder("null")), 0);
+    for (const char *const *to = (const char *const[]){in_folder("fifo"), in_folder("null"), folder,
+                                                       in_folder("none/x"), "", NULL};
+         *to; to++) {
+        assert_true(profile_pack_check(*to, &error) < 0);
+        assert_true(profile_pack(&region, 1, *to, NULL, 0, NULL, NULL, true, &error) < 0);
+        assert_non_null(strstr(error.text, ": offset 0: cannot be made: "));
+    }
+    assert_true(lstat(in_folder("fifo"), &s) == 0 && S_ISFIFO(s.st_mode));
+    assert_true(lstat(in_folder("null"), &s) == 0 && S_ISLNK(s.st_mode));
+    /* What a killed one with our number left does not stand in the way. */
+    snprintf(part, sizeof part, "%s/.dump.%d.part", folder, (int)getpid());
+    write_bytes(part, "half", 4);
+    assert_int_equal(profile_pack(&region, 1, output, NULL, 0, NULL, NULL, true, &error), 0);
+    assert_int_equal(access(region, F_OK), -1);
+    assert_true(profile_pack(&output, 1, region, NULL, 0, NULL, NULL, true, &error) < 0);
+    assert_non_null(strstr(error.text, "dump: offset 0: is packed already"));
+    assert_int_equal(access(output, F_OK), 0);
+    unlink(output);
+    unlink(part);
+    unlink(in_folder("fifo"));
+    unlink(in_folder("null"));
+    region_build_close(&b);
+}
+
 static void refuses_broken_dumps(void **state) {
     size_t size;
     const char *dump = pack_sample(8, true, "");
@@ -147,6 +182,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(packs_and_reads_back),
         cmocka_unit_test(packs_several_and_none_by_half),
+        cmocka_unit_test(replaces_only_regular_files),
         cmocka_unit_test(refuses_broken_dumps),
         cmocka_unit_test(loads_folders),
     };

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "command.h"
 
@@ -124,9 +125,11 @@ int command_clean(int argc, char **argv) {
     int status = parse_options(&job, argc, argv);
     if (status)
         return status < 0 ? COMMAND_OK : status;
-    if (optind == argc)
-        status =
-            profile_default_folder(folder, sizeof folder) ? COMMAND_FAILED : clean(&job, folder);
+    if (optind == argc) {
+        status = command_default_folder("clean", folder, sizeof folder);
+        if (status == COMMAND_OK && access(folder, F_OK) == 0) /* else nothing was ever recorded */
+            status = clean(&job, folder);
+    }
     for (int i = optind; i < argc && status == COMMAND_OK; i++)
         status = clean(&job, argv[i]);
     if (!job.quiet && status == COMMAND_OK)

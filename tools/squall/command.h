@@ -17,6 +17,9 @@ int command_report(int argc, char **argv);
 int command_pack(int argc, char **argv);
 int command_clean(int argc, char **argv);
 
+/* The folder to work on when none is given; returns an exit status, and says why. */
+int command_default_folder(const char *command, char *path, size_t size);
+
 /* A screen about a profile; returns 0 or a negative errno. */
 int command_summary(const struct profile *profile, FILE *out);
 

@@ -1,4 +1,6 @@
 /* squall: a table of commands and a loop over it. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -54,15 +56,27 @@ static int help(int argc, char **argv) {
 
 /* What went to stdout counts: a full disk must not end with success. */
 static int finish(int status) {
+    errno = 0;
     if ((fflush(stdout) != 0 || ferror(stdout)) && status == COMMAND_OK) {
-        message("the output could not be written");
+        if (errno != EPIPE)
+            message("the output could not be written");
         return COMMAND_FAILED;
     }
     return status;
 }
 
+/* A stream that is closed must not become the first file that we open: messages would land in a
+ * dump. What stands in for it fails as a closed one does, and is closed in a program that we run.
+ */
+static void hold_streams(void) {
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            open("/dev/null", (fd == 0 ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
+}
+
 int main(int argc, char **argv) {
     const struct command *command;
+    hold_streams();
     if (argc < 2) {
         print_help(stderr);
         return COMMAND_USAGE;

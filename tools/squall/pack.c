@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "command.h"
 
@@ -151,8 +152,9 @@ int command_pack(int argc, char **argv) {
     if (status)
         return status < 0 ? COMMAND_OK : status;
     if (optind == argc) {
-        status = profile_default_folder(folder, sizeof folder);
-        status = status ? COMMAND_FAILED : collect(&job, folder);
+        status = command_default_folder("pack", folder, sizeof folder);
+        if (status == COMMAND_OK && access(folder, F_OK) == 0) /* else nothing was ever recorded */
+            status = collect(&job, folder);
     }
     for (int i = optind; i < argc && status == 0; i++)
         status = collect(&job, argv[i]);

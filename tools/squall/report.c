@@ -164,6 +164,11 @@ static uint64_t now(void) {
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+static bool bar_is_wanted(void) {
+    const char *term = getenv("TERM");
+    return isatty(STDERR_FILENO) && !(term && strcmp(term, "dumb") == 0);
+}
+
 static void draw(void *data, uint64_t done, uint64_t total) {
     struct bar *bar = data;
     uint64_t time = now();
@@ -207,8 +212,7 @@ static int load(struct report *r, const char *path) {
     if (is_pid(path, &pid))
         error = profile_load_pid(pid, profile, &failure);
     else
-        error =
-            profile_load(path, profile, isatty(STDERR_FILENO) ? draw : NULL, &bar, warn, &failure);
+        error = profile_load(path, profile, bar_is_wanted() ? draw : NULL, &bar, warn, &failure);
     if (bar.shown)
         fprintf(stderr, "\r\033[K");
     if (error) {
@@ -221,15 +225,11 @@ static int load(struct report *r, const char *path) {
 
 static int load_newest(struct report *r) {
     char folder[4096], path[4096];
-    int error = 0;
+    int error;
     if (r->folder)
         snprintf(folder, sizeof(folder), "%s", r->folder);
-    else
-        error = profile_default_folder(folder, sizeof(folder));
-    if (error) {
-        warn("no folder to look in: give a file, a folder or a process");
+    else if (command_default_folder("report", folder, sizeof(folder)))
         return COMMAND_USAGE;
-    }
     error = profile_newest(folder, path, sizeof(path));
     if (error == -ENOENT)
         message("%s: nothing recorded here", folder);
@@ -328,7 +328,8 @@ int command_report(int argc, char **argv) {
     names = symbols ? analyse_names_open(symbols) : NULL;
     error = !names ? -ENOMEM : r.json ? show_json(&r, names) : show_text(&r, names);
     if (error) {
-        message("report: %s", strerror(-error));
+        if (error != -EPIPE) /* who reads us has seen enough: not news to anybody */
+            message("report: %s", strerror(-error));
         status = COMMAND_FAILED;
     }
 cleanup:

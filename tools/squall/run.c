@@ -294,7 +294,7 @@ static int pack(const struct options *o, const struct gathered *g, const struct 
     status = profile_pack(paths, g->ended_count, output, &end, 1, namer ? namer_name : NULL, namer,
                           !o->keep, &error);
     if (status)
-        message("%s; the regions are left as they are", error.text);
+        message("%s; the regions are left as they are: squall pack %s", error.text, paths[0]);
     else
         show(o, output);
 cleanup:
@@ -323,12 +323,18 @@ int command_run(int argc, char **argv) {
     struct options o = {0};
     struct program program;
     struct child child;
+    struct profile_error error;
     char folder[PATH_MAX];
     uint64_t run_id = 0;
     int status = parse_options(&o, argc, argv);
     if (status)
         return status < 0 ? COMMAND_OK : status;
     argv += optind;
+    /* Better now than after hours. */
+    if (o.output && profile_pack_check(o.output, &error) != 0) {
+        message("run: %s", error.text);
+        return COMMAND_USAGE;
+    }
     program_inspect(argv[0], &program);
     if (program.error)
         return say_not_executed(argv[0], program.error);

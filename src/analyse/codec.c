@@ -1,0 +1,142 @@
+/* Which codec call a site is in: as the shim found it, completed by the better symbols that are
+ * read here (separate debug files, mini debug info). */
+#include <string.h>
+
+#include "base/codec_table.h"
+#include "internal.h"
+
+const char *analyse_codec_library(const char *path) {
+    static const struct {
+        const char *prefix, *codec;
+    } libraries[] = {
+        {"libzstd", "zstd"},     {"libz.", "zlib"},
+        {"libz-", "zlib"},       {"liblz4", "lz4"},
+        {"libsnappy", "snappy"}, {"libbrotli", "brotli"},
+        {"liblzma", "lzma"},     {"libbz2", "bz2"},
+        {"liblzf", "lzf"},       {"libdeflate", "libdeflate"},
+        {"libisal", "isa-l"},    {"liblzo", "lzo"},
+    };
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    for (unsigned i = 0; i < ARRAY_SIZE(libraries); i++)
+        if (strncmp(name, libraries[i].prefix, strlen(libraries[i].prefix)) == 0)
+            return libraries[i].codec;
+    return NULL;
+}
+
+const char *analyse_codec_of(const char *function) {
+    const struct codec_entry *entry = function ? codec_table_find_readable(function) : NULL;
+    return entry ? codec_table_codec_name(entry->codec) : NULL;
+}
+
+/* ---- roles ---- */
+
+/* The one with most bytes; a site of small blocks alone has its role by where it is. */
+static void set_role(struct analyse_site *site) {
+    const struct profile_large *large = &site->large;
+    uint64_t most = 0;
+    site->role = site->direction == REGION_COMPRESS ? ANALYSE_WORKSPACE : ANALYSE_ROLE_NONE;
+    if (large->workspace_bytes > most) {
+        most = large->workspace_bytes;
+        site->role = ANALYSE_WORKSPACE;
+    }
+    if (large->output_bytes > most) {
+        most = large->output_bytes;
+        site->role = ANALYSE_OUTPUT;
+    }
+    if (large->input_bytes > most)
+        site->role = ANALYSE_INPUT;
+    site->reused = large->reused > 0;
+}
+
+void analyse_codec_set(struct analyse_site *site, const struct profile_process *p) {
+    uint32_t number = site->site->codec_function;
+    if (number && number < p->codec_function_count) {
+        const struct profile_codec_function *f = &p->codec_functions[number];
+        site->codec_function = f->name;
+        site->codec = codec_table_codec_name(f->codec);
+        if (!site->codec)
+            site->codec = analyse_codec_of(f->name);
+    }
+    site->direction = site->site->direction;
+    set_role(site);
+}
+
+/* ---- by better symbols ---- */
+
+static bool is_users(const char *patterns, const char *function) {
+    size_t length = strcspn(function, "(");
+    while (*patterns) {
+        size_t n = strcspn(patterns, "\n");
+        if (n && codec_table_matches(patterns, n, function, length))
+            return true;
+        patterns += n + (patterns[n] == '\n');
+    }
+    return false;
+}
+
+struct named_call {
+    const char *codec, *function;
+    uint32_t number; /* enum codec */
+    uint32_t direction;
+};
+
+/* False: the frame is in no codec function. */
+static bool look_at(const struct profile_process *p, const struct analyse_frame *frame,
+                    struct named_call *call) {
+    const struct codec_entry *entry;
+    if (!frame->function)
+        return false;
+    entry = codec_table_find_readable(frame->function);
+    if (entry && (entry->kind == CODEC_BOUND ||
+                  (entry->is_common && !(frame->module && analyse_codec_library(frame->module)))))
+        entry = NULL;
+    if (!entry && !is_users(p->codec_patterns, frame->function))
+        return false;
+    call->number = entry ? entry->codec : (uint32_t)CODEC_USER;
+    call->codec = codec_table_codec_name(call->number);
+    call->function = entry && entry->mangled ? entry->name : frame->function;
+    call->direction = entry ? entry->direction : (uint32_t)REGION_COMPRESS;
+    return true;
+}
+
+/* The same choice as the shim's: the outermost, and where it serves both directions one further in
+ * says which. */
+static bool classify(const struct profile_process *p, const struct analyse_stack *stack,
+                     struct named_call *call) {
+    bool found = false;
+    for (uint32_t i = stack->count; i-- > 0 && !(found && call->direction);) {
+        struct named_call here;
+        if (!look_at(p, &stack->frames[i], &here))
+            continue;
+        if (!found)
+            *call = here;
+        else if (here.number == call->number)
+            call->direction = here.direction;
+        found = true;
+    }
+    return found;
+}
+
+static void complete(struct analyse_site *site, const struct profile_process *p,
+                     struct analyse_names *names) {
+    struct analyse_stack stack = analyse_name_stack(names, p, site->site->stack, false);
+    struct named_call call;
+    if (!classify(p, &stack, &call))
+        return;
+    if (!site->codec_function) {
+        site->codec_function = call.function;
+        site->codec = call.codec;
+    }
+    site->direction = call.direction;
+    if (call.direction == REGION_COMPRESS && !site->large.workspace_allocs) {
+        site->large.workspace_allocs = site->large.allocs;
+        site->large.workspace_bytes = site->large.bytes;
+    }
+    set_role(site);
+}
+
+void analyse_codec_complete(struct analysis *a, struct analyse_names *names) {
+    for (uint32_t i = 0; names && i < a->site_count; i++)
+        if (!a->sites[i].codec_function || !a->sites[i].direction)
+            complete(&a->sites[i], a->process, names);
+}

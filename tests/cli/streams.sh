@@ -1,0 +1,40 @@
+#!/bin/bash
+# Streams that are closed, full or read by somebody who has seen enough; outputs that are no files.
+. "$SQUALL_ROOT/tests/cli/lib.sh"
+make_region
+squall report --json "$TMPDIR/region" >/dev/full 2>err
+echo "full: status $?, $(grep -c 'No space left' err)"
+squall report "$TMPDIR/region" >&- 2>err
+echo "closed: status $?, $(wc -l <err)"
+(
+    trap '' PIPE
+    squall report "$TMPDIR/region" 2>err | true
+    echo "reader gone: ${PIPESTATUS[0]}, $(wc -l <err)"
+)
+squall report "$TMPDIR/region" 2>err | true
+echo "reader gone: killed by SIGPIPE or done before: $((PIPESTATUS[0] == 141 || PIPESTATUS[0] == 0)), $(wc -l <err)"
+# A closed stderr must not become the dump, into which messages go then.
+cp --sparse=always "$TMPDIR/region" "$SQUALL_DIR/squall.1.1.0000000000000001.region"
+squall pack -o "$TMPDIR/dump" "$SQUALL_DIR" <&- >&- 2>&-
+echo "pack without streams: status $?"
+squall report --json "$TMPDIR/dump" | grep -c make_blocks
+squall run --quiet -o "$TMPDIR/dump2" -- bash -c '[ ! -e /proc/self/fd/1 ] && exit 7' <&- >&- 2>&-
+echo "run without streams: status $?, the program's are closed, too"
+squall report --json "$TMPDIR/dump2" | grep -o '"ended_by":"exit 7"'
+echo "# not a file"
+ln -s /dev/null "$TMPDIR/null"
+mkdir "$TMPDIR/folder"
+for output in null folder nothing/dump; do
+    show squall run -o "$TMPDIR/$output" -- "$TMPDIR/target"
+    show squall pack -o "$TMPDIR/$output" "$TMPDIR/region"
+done
+echo "# no folder yet"
+export SQUALL_DIR=$TMPDIR/none
+show squall report
+show squall pack
+show squall clean --older 1d
+SQUALL_DIR=$(printf '%5000s' x)
+show squall pack
+show squall clean --older 1d
+echo "# names that would speak to a terminal"
+show squall report $'a\033[31m\302\233b\nc'
