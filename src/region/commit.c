@@ -32,8 +32,12 @@ int region_commit(struct region *r, enum region_table table, uint64_t rows) {
     if (rows <= done)
         return 0;
     /* A full disk stays full for a while: do not make a system call of every allocation. */
-    if (RELAXED_LOAD(&r->refused[table]) && RELAXED_ADD(&r->refused[table], -1u) > 1)
-        return -ENOSPC;
+    uint32_t left = RELAXED_LOAD(&r->refused[table]);
+    if (left) {
+        RELAXED_STORE(&r->refused[table], left - 1);
+        if (left > 1)
+            return -ENOSPC;
+    }
     uint64_t first = (done * d->row_size) & ~4095ull;
     uint64_t last = rows * d->row_size, step = step_of(last);
     last = (last + step - 1) / step * step;

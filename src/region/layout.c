@@ -46,5 +46,10 @@ uint64_t region_layout(uint64_t bound, struct region_directory *directory) {
         d->reserved = 0;
         at += bytes;
     }
+    /* A cell and its remote counters have the same number. */
+    struct region_directory *cells = &directory[REGION_CELLS - 1];
+    struct region_directory *remote = &directory[REGION_REMOTE - 1];
+    uint64_t both = cells->capacity < remote->capacity ? cells->capacity : remote->capacity;
+    cells->capacity = remote->capacity = both;
     return at;
 }

@@ -275,8 +275,8 @@ INLINE void add_life(const struct region_cell *c, uint64_t size, uint64_t life) 
 void account_free(struct shim_self *self, const struct live_entry *entry) {
     struct region *region = &shim.region;
     if (live_epoch(entry) != shim.epoch) {
-        RELAXED_ADD(region->base ? &region->header->inherited_frees : &shim.provisional_inherited,
-                    1);
+        RELAXED_ADD(
+            shim_is_ready() ? &region->header->inherited_frees : &shim.provisional_inherited, 1);
         return;
     }
     bool nested = self->busy;

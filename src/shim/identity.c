@@ -88,9 +88,14 @@ void identity_refresh(struct identity *id) {
     id->start_ticks = read_start_ticks();
 }
 
-uint64_t identity_space_limit(void) {
+static uint64_t limit_of(int resource) {
     struct rlimit l;
-    if (base_syscall(SYS_getrlimit, RLIMIT_AS, &l) || l.rlim_cur == RLIM_INFINITY)
+    if (base_syscall(SYS_getrlimit, resource, &l) || l.rlim_cur == RLIM_INFINITY)
         return UINT64_MAX;
     return l.rlim_cur;
+}
+
+uint64_t identity_space_limit(void) {
+    uint64_t all = limit_of(RLIMIT_AS), data = limit_of(RLIMIT_DATA);
+    return all < data ? all : data;
 }

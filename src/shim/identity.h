@@ -18,7 +18,7 @@ struct identity {
 int identity_read(struct identity *id, char *const *argv);
 /* In a forked child: what is not inherited. */
 void identity_refresh(struct identity *id);
-/* RLIMIT_AS, UINT64_MAX = none. */
+/* RLIMIT_AS or RLIMIT_DATA, the lower: private memory counts for both. UINT64_MAX = none. */
 uint64_t identity_space_limit(void);
 
 #endif

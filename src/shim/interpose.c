@@ -55,6 +55,7 @@ struct request {
     size_t a, b, c; /* arguments as given */
     void **out;     /* posix_memalign */
     void *old;      /* realloc */
+    void *operator; /* the next one, of an operator */
     int error;      /* posix_memalign's result */
 };
 
@@ -82,6 +83,7 @@ INLINE void *call_next(struct request *q) {
     case HOOK_pvalloc:
         return ((take1 *)f)(q->a);
     default: /* an operator; registers that it does not look at do no harm */
+        f = q->operator;
         return f ? ((take3 *)f)(q->a, q->b, q->c) : real.malloc(q->a);
     }
 }
@@ -115,12 +117,13 @@ static void count_alloc(struct shim_self *self, size_t size, enum verdict verdic
         return;
     }
     row->allocs++;
-    if (verdict == COUNT) {
+    if (verdict == COUNT && row->byte_left >= size) {
         row->byte_left -= size;
         return;
     }
     row->byte_goal += size;
-    if (verdict == SAMPLE) {
+    /* Also where an allocation inside this one has used up the countdown meanwhile. */
+    if (verdict != EXACT) {
         uint64_t fallback = clock_now();
         uint64_t *random = self->private ? &self->private->random : &fallback;
         uint64_t change = decide_interval(random, shim.conf.sample) - row->byte_left;
@@ -144,8 +147,12 @@ static bool is_timed(struct shim_self *self, size_t size, enum verdict verdict) 
         return false;
     if (verdict == SAMPLE || size >= shim.large)
         return true;
-    if (!self->private || --self->private->timed_in)
+    if (!self->private)
         return false;
+    if (self->private->timed_in > 1) {
+        self->private->timed_in--;
+        return false;
+    }
     self->private->timed_in = SHIM_TIMED_EVERY;
     return true;
 }
@@ -186,6 +193,20 @@ INLINE bool is_ordinary(const struct shim_self *self, size_t size) {
     return shim.exact && size < shim.large && self->row && self->private->timed_in > 1;
 }
 
+/* Of threads of a forked child while another one makes its region. */
+static COLD void count_unplaced(uint64_t allocs, uint64_t bytes, uint64_t frees) {
+    RELAXED_ADD(&shim.unplaced_allocs, allocs);
+    RELAXED_ADD(&shim.unplaced_bytes, bytes);
+    RELAXED_ADD(&shim.unplaced_frees, frees);
+}
+
+static COLD void *record_late(struct shim_self *self, const struct request *q, void *p,
+                              const struct unwind_start *at) {
+    if (shim_enter(self))
+        record(self, q, p, at, 0, EXACT);
+    return p;
+}
+
 INLINE void *allocate_one(struct request *q, const struct unwind_start *at) {
     struct shim_self *self = &shim_self;
     struct region_thread *row = *self->slot;
@@ -194,8 +215,12 @@ INLINE void *allocate_one(struct request *q, const struct unwind_start *at) {
         void *p = call_next(q);
         if (UNLIKELY(!p) || is_counted(q, self, before))
             return p;
+        row = *self->slot; /* a signal handler may have forked meanwhile */
+        if (UNLIKELY(!row))
+            return record_late(self, q, p, at);
         uint64_t now = clock_now();
-        self->private->timed_in--;
+        if (self->private->timed_in > 1)
+            self->private->timed_in--;
         self->counted++;
         row->allocs++;
         row->byte_goal += q->size;
@@ -204,8 +229,12 @@ INLINE void *allocate_one(struct request *q, const struct unwind_start *at) {
             lifecycle_tick(now);
         return p;
     }
-    if (!shim_enter(self))
-        return call_next(q);
+    if (!shim_enter(self)) {
+        void *p = call_next(q);
+        if (p && shim.state == SHIM_ON)
+            count_unplaced(1, q->size, 0);
+        return p;
+    }
     enum verdict verdict = decide(self, q->size);
     uint64_t before = is_timed(self, q->size, verdict) ? clock_now() : 0;
     uint32_t counted_before = self->counted;
@@ -221,12 +250,21 @@ static void *allocate(struct request *q, const struct unwind_start *at) {
 
 /* ---- malloc and its kin ---- */
 
+/* Counts down to the next sample; false: this block is it, and nothing was taken. Single
+ * instructions, between which a signal handler may count as well. */
+INLINE bool take_bytes(struct region_thread *row, size_t n) {
+    bool is_short;
+    __asm__("sub %2, %0" : "+m"(row->byte_left), "=@ccb"(is_short) : "r"(n));
+    if (UNLIKELY(is_short))
+        __asm__("add %1, %0" : "+m"(row->byte_left) : "r"(n) : "cc");
+    return !is_short;
+}
+
 /* The fast path of an allocation: true = counted, nothing else to do. */
 INLINE bool counted(size_t n) {
     struct region_thread *row = *shim_self.slot;
-    if (UNLIKELY(!row) || UNLIKELY(n >= shim.hot.large) || UNLIKELY(row->byte_left < n))
+    if (UNLIKELY(!row) || UNLIKELY(n >= shim.hot.large) || UNLIKELY(!take_bytes(row, n)))
         return false;
-    row->byte_left -= n;
     row->allocs++;
     return true;
 }
@@ -311,19 +349,27 @@ EXPORT int posix_memalign(void **out, size_t a, size_t n) {
 /* ---- free ---- */
 
 /* Before the real free: afterwards another thread may own the address. */
-static NOINLINE void note_free(void *p) {
+static NOINLINE void note_free(void *p, bool counts) {
     struct shim_self *self = &shim_self;
     struct live_entry entry;
-    if (!p || !shim_enter(self))
+    if (!p)
         return;
-    count_free(self);
-    if (UNLIKELY(module_may_be_map((uint64_t)p)))
+    if (!shim_enter(self)) {
+        if (shim.state == SHIM_ON)
+            count_unplaced(0, 0, counts);
+        return;
+    }
+    if (counts)
+        count_free(self);
+    if (UNLIKELY(module_may_be_map((uint64_t)p))) {
         module_freed((uint64_t)p);
+        real_forget_operators();
+    }
     if (shim.exact && LIKELY(account_free_small(self, (uint64_t)p)))
         return;
     if (live_take((uint64_t)p, &entry))
         account_free(self, &entry);
-    else if (shim.exact && shim.region.base)
+    else if (shim.exact && shim_is_ready())
         RELAXED_ADD(&shim.region.header->untracked_frees, 1);
 }
 
@@ -339,7 +385,7 @@ INLINE bool freed(void *p) {
 static NOINLINE void slow_free(void *p) {
     if (real_is_boot(p))
         return;
-    note_free(p);
+    note_free(p, true);
     real.free(p);
 }
 
@@ -420,7 +466,7 @@ static void *reallocate(void *old, size_t n, const struct unwind_start *at) {
     count_free(self);
     if (was_live)
         account_free(self, &entry);
-    else if (shim.exact && shim.region.base)
+    else if (shim.exact && shim_is_ready())
         RELAXED_ADD(&shim.region.header->untracked_frees, 1);
     if (p)
         record(self, &q, p, at, before, verdict);
@@ -434,10 +480,10 @@ SLOW(void *, realloc, void *, size_t)(void *old, size_t n, long b, const struct 
 
 EXPORT void *realloc(void *old, size_t n) {
     struct region_thread *row = *shim_self.slot;
-    if (UNLIKELY(!row) || UNLIKELY(n >= shim.hot.large) || UNLIKELY(row->byte_left < n) ||
-        UNLIKELY(!n) || UNLIKELY(RELAXED_LOAD(&live_filter[live_hash((uint64_t)old)])))
+    if (UNLIKELY(!row) || UNLIKELY(n >= shim.hot.large) || UNLIKELY(!n) ||
+        UNLIKELY(RELAXED_LOAD(&live_filter[live_hash((uint64_t)old)])) ||
+        UNLIKELY(!take_bytes(row, n)))
         return slow_realloc(old, n);
-    row->byte_left -= n;
     row->allocs++;
     row->frees++;
     return real.realloc(old, n);
@@ -446,9 +492,10 @@ EXPORT void *realloc(void *old, size_t n) {
 SLOW(void *, reallocarray, void *, size_t, size_t)
 (void *old, size_t n, size_t m, const struct unwind_start *at) {
     size_t size;
-    /* The largest size fails and sets errno as an overflow should. */
-    if (__builtin_mul_overflow(n, m, &size))
-        return real_is_boot(old) ? NULL : real.realloc(old, SIZE_MAX);
+    if (__builtin_mul_overflow(n, m, &size)) { /* fails, and sets errno */
+        take3 *f = (take3 *)real.next[HOOK_reallocarray];
+        return f ? f((size_t)old, n, m) : real.calloc(n, m);
+    }
     return reallocate(old, size, at);
 }
 
@@ -461,25 +508,21 @@ EXPORT void *reallocarray(void *old, size_t n, size_t m) {
  * libstdc++'s own call malloc and free, where the hooks above see them: then these only forward.
  * jemalloc, tcmalloc and mimalloc bring operators that never do: then these record (`direct`). */
 
-INLINE void *next_operator(enum hook hook, const void *caller) {
-    void *f = real.next[hook];
-    return LIKELY(f != NULL) ? f : real_operator(hook, caller);
-}
-
 /* One form for all: what an operator does not take are registers that nobody looks at. An aligned
  * one always goes the long way, see allocate(). */
-#define NEW(name, aligned)                                                                    \
-    EXPORT void *name(size_t n, size_t a, size_t b);                                          \
-    SLOW(void *, name, size_t, size_t, size_t)                                                \
-    (size_t n, size_t a, size_t b, const struct unwind_start *at) {                           \
-        struct request q = {.hook = HOOK_##name, .size = n, .a = n, .b = a, .c = b};          \
-        return allocate(&q, at);                                                              \
-    }                                                                                         \
-    EXPORT void *name(size_t n, size_t a, size_t b) {                                         \
-        take3 *f = (take3 *)next_operator(HOOK_##name, __builtin_return_address(0));          \
-        if (UNLIKELY(!f) || (real.direct[HOOK_##name] && (aligned || UNLIKELY(!counted(n))))) \
-            return slow_##name(n, a, b);                                                      \
-        return f(n, a, b);                                                                    \
+#define NEW(name, aligned)                                                                \
+    EXPORT void *name(size_t n, size_t a, size_t b);                                      \
+    SLOW(void *, name, size_t, size_t, size_t)                                            \
+    (size_t n, size_t a, size_t b, const struct unwind_start *at) {                       \
+        struct request q = {.hook = HOOK_##name, .size = n, .a = n, .b = a, .c = b};      \
+        q.operator= real_operator(HOOK_##name, (const void *)at->pc).function;            \
+        return allocate(&q, at);                                                          \
+    }                                                                                     \
+    EXPORT void *name(size_t n, size_t a, size_t b) {                                     \
+        struct real_operator o = real_operator(HOOK_##name, __builtin_return_address(0)); \
+        if (UNLIKELY(!o.function) || (o.is_direct && (aligned || UNLIKELY(!counted(n))))) \
+            return slow_##name(n, a, b);                                                  \
+        return ((take3 *)o.function)(n, a, b);                                            \
     }
 #define NEW_PLAIN(name) NEW(name, false)
 #define NEW_ALIGNED(name) NEW(name, true)
@@ -488,16 +531,32 @@ HOOKS_NEW_ALIGNED(NEW_ALIGNED)
 
 typedef void give3(void *, size_t, size_t);
 
-#define DELETE(name)                                                                 \
-    EXPORT void name(void *p, size_t a, size_t b);                                   \
-    EXPORT void name(void *p, size_t a, size_t b) {                                  \
-        give3 *f = (give3 *)next_operator(HOOK_##name, __builtin_return_address(0)); \
-        if (UNLIKELY(!f)) {                                                          \
-            free(p);                                                                 \
-            return;                                                                  \
-        }                                                                            \
-        if (real.direct[HOOK_##name] && UNLIKELY(!freed(p)))                         \
-            note_free(p);                                                            \
-        f(p, a, b);                                                                  \
+/* Some of jemalloc's operators do pass through the exported free: then that hook has counted. */
+static void delete_direct(void *p, size_t a, size_t b, give3 *f) {
+    struct shim_self *self = &shim_self;
+    struct region_thread *row = *self->slot;
+    uint64_t before = row ? row->frees : 0;
+    if (!row || RELAXED_LOAD(&live_filter[live_hash((uint64_t)p)]))
+        note_free(p, false);
+    f(p, a, b);
+    row = *self->slot;
+    if (p && row && row->frees == before)
+        row->frees++;
+    else if (p && row && shim.exact && shim_is_ready()) /* that hook found nothing any more */
+        RELAXED_ADD(&shim.region.header->untracked_frees, -1ull);
+    else if (p && !row && shim_enter(self))
+        count_free(self);
+}
+
+#define DELETE(name)                                                                      \
+    EXPORT void name(void *p, size_t a, size_t b);                                        \
+    EXPORT void name(void *p, size_t a, size_t b) {                                       \
+        struct real_operator o = real_operator(HOOK_##name, __builtin_return_address(0)); \
+        if (UNLIKELY(!o.function))                                                        \
+            free(p);                                                                      \
+        else if (o.is_direct)                                                             \
+            delete_direct(p, a, b, (give3 *)o.function);                                  \
+        else                                                                              \
+            ((give3 *)o.function)(p, a, b);                                               \
     }
 HOOKS_DELETE(DELETE)

@@ -88,13 +88,15 @@ static int start_region(struct region *r) {
     return account_init();
 }
 
+/* One writer at a time; who comes while another writes leaves it to that one. */
 static void pair_clocks(struct region_header *h) {
-    h->pair_sequence++;
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    uint32_t even = RELAXED_LOAD(&h->pair_sequence) & ~1u;
+    if (!__atomic_compare_exchange_n(&h->pair_sequence, &even, even + 1, false, __ATOMIC_ACQUIRE,
+                                     __ATOMIC_RELAXED))
+        return;
     h->end_clock = clock_now();
     h->end_raw_ns = clock_raw_ns();
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    h->pair_sequence++;
+    __atomic_store_n(&h->pair_sequence, even + 2, __ATOMIC_RELEASE);
 }
 
 static void fill_header(const struct place_found *found, uint64_t random) {
@@ -174,10 +176,12 @@ static void begin_child(void) {
         base_syscall(SYS_mmap, old, shim.region.bound, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
     shim.region.base = NULL;
+    module_detach();
     shim.pid = (uint32_t)base_syscall(SYS_getpid);
     shim.epoch++;
     shim.seed = base_mix(shim.seed + shim.pid);
     shim.provisional_inherited = 0;
+    shim.unplaced_allocs = shim.unplaced_bytes = shim.unplaced_frees = 0;
     base_zero(&shim.provisional, sizeof shim.provisional);
     if (!shim.conf.children)
         shim.state = SHIM_OFF;
@@ -221,27 +225,40 @@ bool shim_enter_slow(struct shim_self *self) {
         __atomic_store_n(shim.mine, MINE_YES, __ATOMIC_RELEASE);
         return shim.state == SHIM_ON;
     }
-    if (self->epoch == shim.epoch + 1u) /* shares the overflow row */
-        return shim.region.base != NULL;
+    if (self->epoch == shim.epoch + 1u && self->slot != &shim.slots[0])
+        return shim_is_ready(); /* shares the overflow row */
     return shim_enter_region_slow(self);
 }
 
+/* What threads counted while there was no row for them. */
+static void place_counts(void) {
+    account_shared_counts(__atomic_exchange_n(&shim.unplaced_allocs, 0, __ATOMIC_RELAXED),
+                          __atomic_exchange_n(&shim.unplaced_bytes, 0, __ATOMIC_RELAXED),
+                          __atomic_exchange_n(&shim.unplaced_frees, 0, __ATOMIC_RELAXED));
+}
+
+/* By one thread of a child, once: the others are told no meanwhile, and after a failure. */
 static bool make_child_region(void) {
-    static uint32_t making;
-    if (__atomic_exchange_n(&making, 1, __ATOMIC_ACQ_REL))
+    static uint32_t made_for; /* epoch + 1 */
+    uint32_t mine = shim.epoch + 1u, before = RELAXED_LOAD(&made_for);
+    if (before == mine || !__atomic_compare_exchange_n(&made_for, &before, mine, false,
+                                                       __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
         return false;
     identity_refresh(&saved.identity);
-    int error = make_region();
-    if (error)
+    if (make_region()) {
         shim.state = SHIM_OFF;
-    else
-        module_adopt(&shim.region);
-    __atomic_store_n(&making, 0, __ATOMIC_RELEASE);
-    return !error;
+        return false;
+    }
+    module_adopt(&shim.region);
+    place_counts();
+    /* The thread that counted provisionally takes its counts along at its next event. */
+    RELAXED_STORE(&shim.slots[0], NULL);
+    __atomic_store_n(&shim.ready, mine, __ATOMIC_RELEASE);
+    return true;
 }
 
 bool shim_enter_region_slow(struct shim_self *self) {
-    if (!shim.region.base && !make_child_region())
+    if (shim.state != SHIM_ON || (!shim_is_ready() && !make_child_region()))
         return false;
     if (self->slot == &shim.slots[0] || self->epoch != shim.epoch + 1u) {
         bool was_provisional = self->slot == &shim.slots[0];
@@ -255,7 +272,6 @@ bool shim_enter_region_slow(struct shim_self *self) {
             } else {
                 account_shared_counts(p->allocs, p->byte_goal - p->byte_left, p->frees);
             }
-            shim.slots[0] = NULL;
         }
     }
     return true;
@@ -266,7 +282,7 @@ bool shim_enter_region_slow(struct shim_self *self) {
 void lifecycle_tick(uint64_t now) {
     uint64_t due = RELAXED_LOAD(&lifecycle_next_tick);
     uint64_t next = now + clock_ticks(shim.conf.tick_ns);
-    if (now < due || !shim.region.base ||
+    if (now < due || !shim_is_ready() ||
         !__atomic_compare_exchange_n(&lifecycle_next_tick, &due, next, false, __ATOMIC_RELAXED,
                                      __ATOMIC_RELAXED))
         return;
@@ -396,28 +412,26 @@ static void start(char **argv, char **environment) {
         return;
     }
     shim.hot.large = shim.exact ? 0 : shim.large;
+    shim.ready = 1;
     account_register(&shim_self);
     __atomic_store_n(&shim.state, SHIM_ON, __ATOMIC_RELEASE);
 }
 
 /* Constructors of other libraries run before ours and allocate: the first of them to do so starts
- * us, if libc's own constructor has stored the environment by then. That is still the array that
- * the kernel made: argc, argv, 0, environment, 0, auxiliary vector, all in one piece. */
+ * us. The loader knows where the kernel put argc, argv, 0, environment, 0, auxiliary vector. */
 static void start_early(void) {
-    char ***environ = NULL;
-    for (const struct link_map *m = elf_first_map(); m && !environ; m = m->l_next) {
+    uint64_t **stack_end = NULL;
+    for (const struct link_map *m = elf_first_map(); m && !stack_end; m = m->l_next) {
         struct elf_dynamic d;
         elf_dynamic_of_map(m, &d);
-        environ = elf_lookup(&d, "__environ");
+        stack_end = elf_lookup(&d, "__libc_stack_end");
     }
-    if (!environ || !*environ || base_syscall(SYS_gettid) != base_syscall(SYS_getpid))
+    if (!stack_end || !*stack_end || base_syscall(SYS_gettid) != base_syscall(SYS_getpid))
         return;
-    const uint64_t *words = (const uint64_t *)*environ;
-    for (uint64_t argc = 0; argc < 1u << 18; argc++)
-        if (*(words - 2 - argc) == argc) {
-            start((char **)(words - 1 - argc), *environ);
-            return;
-        }
+    uint64_t argc = **stack_end;
+    char **argv = (char **)(*stack_end + 1);
+    if (argc < 1u << 20 && !argv[argc])
+        start(argv, argv + argc + 1);
 }
 
 __attribute__((constructor)) static void construct(int argc, char **argv, char **environment) {
@@ -427,8 +441,11 @@ __attribute__((constructor)) static void construct(int argc, char **argv, char *
 
 /* Other exit handlers and detached threads go on allocating; they are still recorded. */
 __attribute__((destructor)) static void end(void) {
-    if (!shim.region.base || RELAXED_LOAD(shim.mine) != MINE_YES)
+    if (!shim.region.base || RELAXED_LOAD(shim.mine) != MINE_YES ||
+        (shim.state == SHIM_ON && !shim_is_ready()))
         return;
+    if (shim.state == SHIM_ON)
+        place_counts();
     module_check();
     pair_clocks(shim.region.header);
     __atomic_store_n(&shim.region.header->ended, 1, __ATOMIC_RELEASE);

@@ -401,6 +401,8 @@ void module_freed(uint64_t address) {
 /* Returns the module, or NULL when there is no room for it. */
 static struct module *add(struct module *found) {
     if (!map_known() || known_count == KNOWN_MAX) {
+        if (known)
+            bury_overlapped(found);
         if (region)
             region_lose(region, REGION_LOST_MODULES, 1);
         return NULL;
@@ -512,6 +514,10 @@ void module_init(struct region *r, const uint64_t *auxv) {
         at = entry.next;
     }
     module_find((uint64_t)&self);
+}
+
+void module_detach(void) {
+    region = NULL;
 }
 
 /* The only thread of a child: a claim held at the time of the fork is nobody's. */

@@ -35,6 +35,8 @@ struct module {
 void module_init(struct region *r, const uint64_t *auxv);
 /* In a forked child that got a region of its own: writes all that are still loaded into it. */
 void module_adopt(struct region *r);
+/* In a forked child until then: no rows are written. */
+void module_detach(void);
 
 /* The module that holds an address, or NULL: JIT code, or not found without a lock. The pointer
  * stays valid for ever, its fields do not change except gone, link_map (when the same file comes

@@ -38,7 +38,7 @@ static uint64_t limit_of(int resource) {
 /* The region takes at most a sixteenth of a limited address space. A file over RLIMIT_FSIZE would
  * be a SIGXFSZ. */
 static uint64_t lower(uint64_t bound, uint64_t file_limit, uint32_t *notes) {
-    uint64_t space = limit_of(RLIMIT_AS), wanted = bound;
+    uint64_t space = limit_of(RLIMIT_AS), wanted = bound & ~4095ull;
     if (space != UINT64_MAX && bound > space / 16)
         bound = space / 16;
     if (bound > file_limit)

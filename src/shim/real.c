@@ -4,6 +4,7 @@
 #include "base/syscall.h"
 #include "elf.h"
 #include "live.h"
+#include "module.h"
 
 /* ---- the arena: in use only before the loader's list can be read ---- */
 
@@ -149,16 +150,6 @@ static const struct link_map *find_named(const char *soname) {
     return m;
 }
 
-/* The object whose dynamic section or code is nearest below the caller: good enough to ask it
- * first, since a wrong answer only changes the order of the search. */
-static const struct link_map *find_caller(const void *caller) {
-    const struct link_map *best = NULL;
-    for (const struct link_map *m = elf_first_map(); m; m = m->l_next)
-        if (m->l_addr <= (uint64_t)caller && (!best || m->l_addr > best->l_addr))
-            best = m;
-    return best;
-}
-
 /* What the caller's own object needs, in the order in which it names it. */
 static void *find_in_needs(const struct link_map *from, const char *name,
                            const struct link_map **where) {
@@ -177,10 +168,11 @@ static void *find_in_needs(const struct link_map *from, const char *name,
     return NULL;
 }
 
-static void *find_operator(const char *name, const void *caller, const struct link_map **where) {
+/* In the caller's own scope: its object, what that needs, else any C++ library. */
+static void *find_local(const char *name, const struct link_map *from,
+                        const struct link_map **where) {
     static const char *const libraries[] = {"libstdc++.so.6", "libc++.so.1", "libc++abi.so.1"};
-    void *f = find_global(name, where);
-    const struct link_map *from = f ? NULL : find_caller(caller);
+    void *f = NULL;
     if (from && !is_ours(from)) {
         *where = from;
         f = lookup(from, name);
@@ -198,16 +190,56 @@ static void *find_operator(const char *name, const void *caller, const struct li
     return f;
 }
 
-void *real_operator(enum hook hook, const void *caller) {
-    void *f = __atomic_load_n(&real.next[hook], __ATOMIC_ACQUIRE);
-    if (f)
-        return f;
+/* What was found for calls from a module. `key` is written last and cleared first, so a reader
+ * that sees it twice has seen what belongs to it. */
+static struct found {
+    uint64_t key; /* address of the link map ^ hook, 0 = none */
+    void *function;
+    bool is_direct;
+} found_local[256];
+
+static struct real_operator find_cached(enum hook hook, const struct link_map *from) {
+    uint64_t key = (uint64_t)from ^ (uint64_t)hook << 56;
+    struct found *f = &found_local[base_mix(key) % ARRAY_SIZE(found_local)];
     const struct link_map *where = NULL;
-    real_resolve();
-    f = find_operator(names[hook], caller, &where);
-    if (!f)
-        return NULL;
-    real.direct[hook] = lookup(where, "malloc") != NULL;
-    __atomic_store_n(&real.next[hook], f, __ATOMIC_RELEASE);
-    return f;
+    if (__atomic_load_n(&f->key, __ATOMIC_ACQUIRE) == key) {
+        struct real_operator o = {RELAXED_LOAD(&f->function), RELAXED_LOAD(&f->is_direct)};
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        if (RELAXED_LOAD(&f->key) == key)
+            return o;
+    }
+    struct real_operator o = {.function = find_local(names[hook], from, &where)};
+    o.is_direct = o.function && lookup(where, "malloc");
+    __atomic_store_n(&f->key, 0, __ATOMIC_SEQ_CST);
+    RELAXED_STORE(&f->function, o.function);
+    RELAXED_STORE(&f->is_direct, o.is_direct);
+    if (from && o.function)
+        __atomic_store_n(&f->key, key, __ATOMIC_RELEASE);
+    return o;
+}
+
+void real_forget_operators(void) {
+    for (unsigned i = 0; i < ARRAY_SIZE(found_local); i++)
+        __atomic_store_n(&found_local[i].key, 0, __ATOMIC_RELEASE);
+}
+
+enum { NOT_LOOKED, IS_GLOBAL, IS_GLOBAL_DIRECT, NOT_GLOBAL };
+
+struct real_operator real_operator(enum hook hook, const void *caller) {
+    static uint8_t looked[HOOK_COUNT];
+    uint8_t state = __atomic_load_n(&looked[hook], __ATOMIC_ACQUIRE);
+    if (UNLIKELY(state == NOT_LOOKED)) {
+        const struct link_map *where = NULL;
+        real_resolve();
+        real.next[hook] = find_global(names[hook], &where);
+        state = !real.next[hook]          ? NOT_GLOBAL
+                : lookup(where, "malloc") ? IS_GLOBAL_DIRECT
+                                          : IS_GLOBAL;
+        if (last_global)
+            __atomic_store_n(&looked[hook], state, __ATOMIC_RELEASE);
+    }
+    if (LIKELY(state != NOT_GLOBAL))
+        return (struct real_operator){real.next[hook], state == IS_GLOBAL_DIRECT};
+    const struct module *m = module_find((uint64_t)caller);
+    return find_cached(hook, m ? (const struct link_map *)m->link_map : NULL);
 }

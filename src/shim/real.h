@@ -21,9 +21,6 @@ struct real {
     void (*free)(void *p);
     /* All, by enum hook; NULL = there is none. */
     void *next[HOOK_COUNT];
-    /* C++ operators that never pass through the exported malloc and free, so that they are
-     * recorded here: those of a module that defines malloc too. */
-    bool direct[HOOK_COUNT];
     bool ready;
     bool is_glibc;   /* the next malloc is glibc's: a chunk's header tells if it was mmapped */
     bool is_foreign; /* somebody before us defines malloc: the program never calls ours */
@@ -32,8 +29,17 @@ extern struct real real HIDDEN;
 
 /* Looks for everything in HOOKS_C. Returns false while the loader's list cannot be read. */
 bool real_resolve(void);
-/* Looks for one operator as seen from the module that holds `caller`; NULL = there is none. */
-void *real_operator(enum hook hook, const void *caller);
+struct real_operator {
+    void *function; /* NULL = there is none */
+    /* It never passes through the exported malloc and free, so it is recorded by its own hook: its
+     * module defines malloc too. */
+    bool is_direct;
+};
+/* The next operator as seen from the code at `caller`. One of the global scope is the same for all;
+ * in local scopes each module may have another one, which may be unloaded, too. */
+struct real_operator real_operator(enum hook hook, const void *caller);
+/* A module was unloaded: what was found for callers or in it is looked for again. */
+void real_forget_operators(void);
 
 /* Blocks of the arena. Sizes are kept, so that realloc can copy. */
 bool real_is_boot(const void *p);

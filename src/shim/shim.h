@@ -36,6 +36,8 @@ struct shim {
     struct region_thread **slots;
     uint64_t slot_count;
     struct region region;
+    /* epoch + 1 when the region of this process is complete. Nobody looks at `region` before. */
+    uint32_t ready;
     struct region_configuration conf;
     uint64_t large;
     uint64_t seed; /* of the sampler */
@@ -45,6 +47,8 @@ struct shim {
     uint16_t epoch;                   /* of this process among its forks; on live entries */
     struct region_thread provisional; /* of a forked child that recorded nothing yet */
     uint64_t provisional_inherited;
+    /* Of a child's threads while its first one makes the region; atomic, added to row 0 later. */
+    uint64_t unplaced_allocs, unplaced_bytes, unplaced_frees;
 };
 extern struct shim shim HIDDEN;
 
@@ -76,6 +80,10 @@ struct shim_self {
     struct shim_private *private;
 };
 extern __thread struct shim_self shim_self HIDDEN __attribute__((tls_model("initial-exec")));
+
+INLINE bool shim_is_ready(void) {
+    return __atomic_load_n(&shim.ready, __ATOMIC_ACQUIRE) == shim.epoch + 1u;
+}
 
 /* The thread may count: it has a row, or shares one, and what it leads to is this process's own.
  * In a forked child that recorded nothing yet the row is provisional. */

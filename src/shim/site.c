@@ -41,6 +41,14 @@ static void init_cell(uint32_t row, uint32_t thread, uint32_t kind) {
         c->flags = REGION_CELL_PEAK_IS_BOUND;
 }
 
+/* Another try at a region, or a child's: what was mapped is used again. */
+static int empty_index(struct index *index, uint64_t rows) {
+    if (!index->words)
+        return index_init(index, rows);
+    index_clear(index);
+    return 0;
+}
+
 int site_init(void) {
     int error = open_tables();
     if (error)
@@ -49,18 +57,12 @@ int site_init(void) {
     init_cell(OVERFLOW_SAMPLED, 0, REGION_CELL_SAMPLED);
     init_cell(OVERFLOW_EXACT, 0, REGION_CELL_EXACT);
     SITE(0)->shared_cell = OVERFLOW_EXACT;
-    if (stacks.words) {
-        index_clear(&stacks);
-        index_clear(&sites);
-        index_clear(&cells);
-        return 0;
-    }
     const struct region_directory *d = shim.region.directory;
-    error = index_init(&stacks, d[REGION_STACKS].capacity);
+    error = empty_index(&stacks, d[REGION_STACKS].capacity);
     if (!error)
-        error = index_init(&sites, d[REGION_SITES].capacity);
+        error = empty_index(&sites, d[REGION_SITES].capacity);
     if (!error)
-        error = index_init(&cells, d[REGION_CELLS].capacity);
+        error = empty_index(&cells, d[REGION_CELLS].capacity);
     return error;
 }
 

@@ -117,11 +117,12 @@ static bool is_dead(uint32_t owner, uint32_t tid) {
 }
 
 /* When the table is full: the row of a dead thread of the same name, 0 = none. Each search goes
- * on where the last one stopped, and looks at no more than all rows once. */
+ * on where the last one stopped, and gives up soon: each row costs a system call. */
+#define TAKE_OVER_TRIES 64u
 static uint32_t take_over(int tid, const char name[16]) {
     static uint32_t cursor;
     uint64_t used = RELAXED_LOAD(&shim.region.directory[REGION_THREADS].used);
-    for (uint64_t i = 1; i < used; i++) {
+    for (uint64_t i = 1; i < used && i <= TAKE_OVER_TRIES; i++) {
         uint32_t row = (uint32_t)(1 + RELAXED_ADD(&cursor, 1) % (used - 1));
         struct region_thread *t = THREAD(row);
         uint32_t owner = RELAXED_LOAD(&t->owner);

@@ -40,6 +40,23 @@ same("state", p["state"], "ended")
 P
 done
 
+# A constructor that puts an environment of its own in place before it allocates first.
+cat >"$TMPDIR/environ.c" <<'C'
+#include <stdlib.h>
+extern char **environ;
+static char *mine[] = {"A=1", 0};
+__attribute__((constructor)) static void replace(void) {
+    environ = mine;
+    free(malloc(80000));
+}
+C
+gcc -O1 -fno-builtin -fPIC -shared "$TMPDIR/environ.c" -o "$TMPDIR/libenviron.so" &&
+    gcc -O1 -g -fno-builtin "$TMPDIR/main.c" -o "$TMPDIR/replaced" -L"$TMPDIR" -Wl,--no-as-needed \
+        -lenviron -learly -Wl,-rpath,"$TMPDIR" || { not_ok environ "does not build"; finish; }
+fresh
+[ "$(under mode:exact "$TMPDIR/replaced")" = done ] && ok "an environment replaced early" ||
+    not_ok "an environment replaced early" "the program failed"
+
 # A malloc of the program's own wins over every preload: nothing comes to the hooks.
 cat >"$TMPDIR/own.c" <<'C'
 #include <stdio.h>

@@ -20,6 +20,8 @@ for name, size in sizes.items():
     for s in found:
         if not size <= s["size"]["max"] <= size + slack:
             raise SystemExit(f"{name}: size {s['size']['max']}, expected {size}")
+same("frees of the thread", p["totals"]["frees"] - p["totals"]["untracked_frees"],
+     total(p["sites"], "frees"))
 if sum(s["allocs"] for s in sites(p, "fails") if s["size"]["max"] > 1 << 40):
     raise SystemExit("a failed allocation is counted")
 P
