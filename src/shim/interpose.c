@@ -4,6 +4,8 @@
  * which saves where the caller's frame begins, to a record_ function; those do the work, out of
  * line. Nothing is held while the next allocator runs: it may throw (operator new), fork, or call
  * back into a hook. */
+#include <errno.h>
+
 #include "account.h"
 #include "clock.h"
 #include "decide.h"
@@ -64,8 +66,37 @@ typedef void *take2(size_t, size_t);
 typedef void *take3(size_t, size_t, size_t);
 typedef int take_out(void **, size_t, size_t);
 
-INLINE void *call_next(struct request *q) {
+/* The aligned family has no pointers that look for themselves: its first caller may come before
+ * anything else did. With nothing to be found yet, blocks come from the bootstrap arena. */
+static COLD void *call_first(struct request *q) {
+    bool is_out = q->hook == HOOK_posix_memalign;
+    bool is_page = q->hook == HOOK_valloc || q->hook == HOOK_pvalloc;
+    void *p = real_boot_alloc(q->size, is_page ? 4096 : q->a);
+    if (is_out) {
+        q->error = p ? 0 : ENOMEM;
+        if (p)
+            *q->out = p;
+    }
+    return p;
+}
+
+INLINE void *call_aligned(struct request *q) {
     void *f = real.next[q->hook];
+    if (UNLIKELY(!f)) {
+        real_resolve();
+        f = real.next[q->hook];
+        if (!f)
+            return call_first(q);
+    }
+    if (q->hook == HOOK_valloc || q->hook == HOOK_pvalloc)
+        return ((take1 *)f)(q->a);
+    if (q->hook != HOOK_posix_memalign)
+        return ((take2 *)f)(q->a, q->b);
+    q->error = ((take_out *)f)(q->out, q->a, q->b);
+    return q->error ? NULL : *q->out;
+}
+
+INLINE void *call_next(struct request *q) {
     switch (q->hook) {
     case HOOK_malloc:
         return real.malloc(q->a);
@@ -74,17 +105,13 @@ INLINE void *call_next(struct request *q) {
     case HOOK_realloc:
         return real.realloc(q->old, q->a);
     case HOOK_posix_memalign:
-        q->error = ((take_out *)f)(q->out, q->a, q->b);
-        return q->error ? NULL : *q->out;
     case HOOK_memalign:
     case HOOK_aligned_alloc:
-        return ((take2 *)f)(q->a, q->b);
     case HOOK_valloc:
     case HOOK_pvalloc:
-        return ((take1 *)f)(q->a);
+        return call_aligned(q);
     default: /* an operator; registers that it does not look at do no harm */
-        f = q->operator;
-        return f ? ((take3 *)f)(q->a, q->b, q->c) : real.malloc(q->a);
+        return q->operator? ((take3 *)q->operator)(q->a, q->b, q->c) : real.malloc(q->a);
     }
 }
 
