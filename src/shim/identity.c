@@ -88,7 +88,7 @@ void identity_refresh(struct identity *id) {
     id->start_ticks = read_start_ticks();
 }
 
-static uint64_t limit_of(int resource) {
+uint64_t identity_limit(int resource) {
     struct rlimit l;
     if (base_syscall(SYS_getrlimit, resource, &l) || l.rlim_cur == RLIM_INFINITY)
         return UINT64_MAX;
@@ -96,6 +96,6 @@ static uint64_t limit_of(int resource) {
 }
 
 uint64_t identity_space_limit(void) {
-    uint64_t all = limit_of(RLIMIT_AS), data = limit_of(RLIMIT_DATA);
+    uint64_t all = identity_limit(RLIMIT_AS), data = identity_limit(RLIMIT_DATA);
     return all < data ? all : data;
 }

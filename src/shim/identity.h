@@ -18,6 +18,8 @@ struct identity {
 int identity_read(struct identity *id, char *const *argv);
 /* In a forked child: what is not inherited. */
 void identity_refresh(struct identity *id);
+/* A resource limit in force, UINT64_MAX = none. */
+uint64_t identity_limit(int resource);
 /* RLIMIT_AS or RLIMIT_DATA, the lower: private memory counts for both. UINT64_MAX = none. */
 uint64_t identity_space_limit(void);
 

@@ -76,7 +76,7 @@ int live_init(bool exact, uint64_t limit) {
 /* The buckets of a block, in the order in which they are tried. */
 static uint64_t place(const struct live_level *l, uint64_t p, unsigned i) {
     if (i < NEAR)
-        return (((p >> 6) ^ (p >> 32)) + i) & l->mask;
+        return (live_near(p) + i) & l->mask;
     return base_mix(p + i * 0x9e3779b97f4a7c15ull) & l->mask;
 }
 

@@ -50,8 +50,13 @@ struct live_level {
 #define LIVE_LEVELS 3u
 extern struct live_level live_levels[LIVE_LEVELS] HIDDEN;
 
+/* Where a block's places in the order of addresses begin, before the mask of a level. */
+INLINE uint64_t live_near(uint64_t p) {
+    return (p >> 6) ^ (p >> 32);
+}
+
 INLINE struct live_entry *live_home(uint64_t p) {
-    return &live_levels[0].entries[(((p >> 6) ^ (p >> 32)) & live_levels[0].mask) * LIVE_BUCKET];
+    return &live_levels[0].entries[(live_near(p) & live_levels[0].mask) * LIVE_BUCKET];
 }
 
 INLINE bool live_claim(struct live_entry *e, uint64_t key) {

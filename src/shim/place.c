@@ -10,6 +10,7 @@
 #include <sys/statfs.h>
 
 #include "base/syscall.h"
+#include "identity.h"
 #include "say.h"
 
 /* A bound for systems without MADV_POPULATE_WRITE (before Linux 5.14): all of it is taken at the
@@ -28,17 +29,10 @@ static bool can_populate(void) {
     return error == 0;
 }
 
-static uint64_t limit_of(int resource) {
-    struct rlimit l;
-    if (base_syscall(SYS_getrlimit, resource, &l) || l.rlim_cur == RLIM_INFINITY)
-        return UINT64_MAX;
-    return l.rlim_cur;
-}
-
 /* The region takes at most a sixteenth of a limited address space. A file over RLIMIT_FSIZE would
  * be a SIGXFSZ. */
 static uint64_t lower(uint64_t bound, uint64_t file_limit, uint32_t *notes) {
-    uint64_t space = limit_of(RLIMIT_AS), wanted = bound & ~4095ull;
+    uint64_t space = identity_limit(RLIMIT_AS), wanted = bound & ~4095ull;
     if (space != UINT64_MAX && bound > space / 16)
         bound = space / 16;
     if (bound > file_limit)
@@ -196,7 +190,7 @@ int place_region(const struct place_wish *wish, struct region *r, struct place_f
         found->notes |= REGION_NOTE_NO_POPULATE;
         memory = memory < POPULATED_BOUND ? memory : POPULATED_BOUND;
     }
-    uint64_t bound = lower(memory, limit_of(RLIMIT_FSIZE), &found->notes);
+    uint64_t bound = lower(memory, identity_limit(RLIMIT_FSIZE), &found->notes);
     if (found->notes & REGION_NOTE_BOUND_LOWERED && bound >= REGION_BOUND_MIN)
         say_lowered(bound, bound < memory ? "RLIMIT_FSIZE" : "RLIMIT_AS");
     int error = -ENOENT, asked = 0;
