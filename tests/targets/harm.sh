@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 [ "$(id -u)" = 0 ] || { echo "needs root, to mount"; exit 77; }
 build grower
-chmod 1777 "$TMPDIR"
+public
 other=$TMPDIR/other
 export XDG_RUNTIME_DIR=$other
 mounted=()

@@ -30,6 +30,14 @@ fresh() {
     chmod 700 "$dumps"
 }
 
+# public: for tests that run as another user, who may not see into the checkout: from here on the
+# library is a copy in the scratch folder, which everybody may enter
+public() {
+    chmod 1777 "$TMPDIR"
+    install -m 755 "$SQUALL_LIB" "$TMPDIR/libsquall.so" || { echo "cannot copy the library"; exit 1; }
+    SQUALL_LIB=$TMPDIR/libsquall.so
+}
+
 # under CONF COMMAND…: runs it under the library, dumps go to $dumps
 under() {
     local conf=$1

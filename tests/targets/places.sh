@@ -3,7 +3,7 @@
 # memory; folders that are not ours alone are refused.
 . "$(dirname "$0")/lib.sh"
 [ "$(id -u)" = 0 ] || { echo "needs root, to be another user"; exit 77; }
-chmod 1777 "$TMPDIR"
+public
 uid=64871
 shm=/dev/shm/squall-$uid
 tmp=/tmp/squall-$uid
