@@ -40,7 +40,7 @@ enum region_table {
     REGION_CODEC_FUNCTIONS, /* struct region_codec_function */
     REGION_CODEC_CALLS,     /* struct region_codec_call */
     REGION_CODEC_SIZES,     /* struct region_codec_size, REGION_SIZE_CLASSES rows a codec call */
-    REGION_CONCURRENCY,     /* struct region_concurrency, row = calls at once */
+    REGION_CONCURRENCY,     /* struct region_concurrency, REGION_LEVELS rows a codec call */
     REGION_CONTEXTS,        /* struct region_context */
     REGION_GO,              /* struct region_go */
     REGION_ANON,            /* struct region_anon */
@@ -348,7 +348,7 @@ _Static_assert(sizeof(struct region_remote) == 64, "crosses the process boundary
 /* The blocks from `large` up of one cell; atomic adds (such blocks are rare and dear). */
 struct region_large {
     uint32_t cell;
-    uint32_t flags;
+    uint32_t served_call; /* row of the codec call that used such a block last as output or input */
     uint64_t allocs;
     uint64_t frees;
     uint64_t bytes;
@@ -356,7 +356,9 @@ struct region_large {
     uint64_t size_min_inverted; /* ~min, so that 0 = none */
     uint64_t size_max;
     uint64_t remote_frees;
-    uint64_t transient; /* blocks that lived less than `transient`, or for one codec call */
+    /* Blocks that lived at most `transient`, or served one message and were freed; never one that
+     * served two. */
+    uint64_t transient;
     uint64_t transient_bytes;
     uint64_t mmapped; /* blocks that the allocator took with mmap */
     uint64_t timed;   /* blocks whose time in the allocator is in the cell */
@@ -366,9 +368,9 @@ struct region_large {
     uint64_t output_bytes;
     uint64_t input_allocs;
     uint64_t input_bytes;
-    uint64_t reused; /* blocks that served two messages or more */
-    uint64_t served; /* codec calls served, over all blocks */
-    /* Ratio of buffer to source and to produced bytes, in 1/65536; sums over `served`. */
+    uint64_t reused; /* blocks that served two messages or more, or one again from its start */
+    uint64_t served; /* messages served, over all blocks */
+    /* Ratio of buffer to source and to produced bytes of a message, in 1/65536. */
     uint64_t source_ratio_min_inverted;
     uint64_t source_ratio_max;
     uint64_t source_ratio_sum;
@@ -377,7 +379,10 @@ struct region_large {
     uint64_t produced_ratio_max;
     uint64_t produced_ratio_sum;
     uint64_t produced_ratio_count;
-    uint64_t reserved[4];
+    uint64_t grown;               /* blocks that a realloc made of another large block */
+    uint64_t served_source_bytes; /* of the messages that are in the ratios */
+    uint64_t served_produced_bytes;
+    uint64_t handed_over; /* workspaces that the program took before and gave to the codec */
 };
 _Static_assert(sizeof(struct region_large) == 256, "crosses the process boundary");
 
@@ -397,7 +402,27 @@ _Static_assert(sizeof(struct region_histogram) == 1216, "crosses the process bou
 #define REGION_HISTOGRAM_EVENTS 16u /* a site with fewer events has none */
 
 enum region_direction { REGION_DIRECTION_NONE, REGION_COMPRESS, REGION_DECOMPRESS };
-enum region_codec_found { REGION_FOUND_NAME = 1, REGION_FOUND_ARGUMENT, REGION_FOUND_FRAMES };
+enum region_codec_found {
+    REGION_FOUND_NAME = 1, /* in a symbol table */
+    REGION_FOUND_ARGUMENT, /* reserved */
+    REGION_FOUND_FRAMES,   /* a thread of the library's own, without a name */
+    REGION_FOUND_MARK      /* the program marked it, see squall.h */
+};
+
+/* Why the arguments of a codec function are not seen. */
+enum region_refused {
+    REGION_REFUSED_NOT,
+    REGION_REFUSED_KIND,       /* nothing to see: a bound, a thread of the library */
+    REGION_REFUSED_OFF,        /* args:off */
+    REGION_REFUSED_RUNNING,    /* it may have been running already when it was first seen */
+    REGION_REFUSED_DECODE,     /* its first instructions cannot be moved */
+    REGION_REFUSED_JUMP,       /* it jumps back into its first instructions */
+    REGION_REFUSED_SHORT,      /* it is shorter than a jump */
+    REGION_REFUSED_BREAKPOINT, /* a debugger is there */
+    REGION_REFUSED_WRITE,      /* the code cannot be written */
+    REGION_REFUSED_ROOM,       /* no memory within reach of a jump, or too many functions */
+    REGION_REFUSED_CHANGED     /* the code in memory is not the file's */
+};
 
 struct region_codec_function {
     uint64_t name;    /* string */
@@ -408,64 +433,87 @@ struct region_codec_function {
     uint8_t direction; /* enum region_direction */
     uint8_t kind;      /* one-shot, stream, create, init, end, free, bound */
     uint8_t found;     /* enum region_codec_found */
-    uint8_t patched;
-    uint16_t refused; /* why it is not patched */
+    uint8_t patched;   /* 1 = its arguments are seen */
+    uint16_t refused;  /* enum region_refused */
     uint32_t reserved0;
     uint64_t reserved1[3];
 };
 _Static_assert(sizeof(struct region_codec_function) == 64, "crosses the process boundary");
 
-/* Calls by (function, calling stack). */
+/* Calls whose arguments are seen, by (function, calling stack). Atomic adds: many threads share a
+ * row. A call that another one of the same codec makes is nested: it has a row of its own, under
+ * the stack of the outermost call, and enters no table but this.
+ *
+ * A message is what the program compresses as one: the source of a one-shot call, or all that goes
+ * through a context from its first stream call to its end, reset or new start.
+ *
+ * CPU time, faults and switches cost system calls, so of short calls they are taken on one in so
+ * many; `timed` of them took timed_ticks, which scales them to all. */
 struct region_codec_call {
-    uint32_t sequence;
+    uint32_t concurrency; /* first of REGION_LEVELS rows, 0 = none */
     uint32_t function;
-    uint32_t stack;
+    uint32_t stack; /* of the caller */
     uint32_t sizes; /* first of REGION_SIZE_CLASSES rows, 0 = none */
     uint64_t calls;
     uint64_t nested;
     uint64_t failures;
     uint64_t source_bytes;
     uint64_t produced_bytes;
-    uint64_t output_capacity;
-    uint64_t ticks;
+    uint64_t output_capacity; /* sum over the calls */
+    uint64_t ticks;           /* of all calls */
     uint64_t cpu_ns;
     uint64_t page_faults;
     uint64_t context_switches;
-    uint64_t timed; /* calls with ticks, others are scaled from them */
-    uint64_t threads;
-    uint64_t reserved[2];
+    uint64_t timed;
+    uint64_t timed_ticks;
+    uint32_t threads; /* that made such a call */
+    uint32_t left;    /* calls that were left without returning: longjmp, exception, exit */
+    uint64_t messages;
 };
 _Static_assert(sizeof(struct region_codec_call) == 128, "crosses the process boundary");
 
-#define REGION_SIZE_CLASSES 48u /* octaves of source bytes */
+/* Messages by size: octaves of source bytes; class 0 holds 0, class c from 1 up holds
+ * [2^(c-1), 2^c). `ticks` is of all calls for these messages; cpu_ns, page_faults and
+ * context_switches of timed calls that took timed_ticks, as above. */
+#define REGION_SIZE_CLASSES 48u
 struct region_codec_size {
-    uint64_t calls;
+    uint64_t messages;
     uint64_t source_bytes;
     uint64_t produced_bytes;
     uint64_t ticks;
     uint64_t cpu_ns;
     uint64_t page_faults;
     uint64_t context_switches;
-    uint64_t timed;
+    uint64_t timed_ticks;
 };
 _Static_assert(sizeof(struct region_codec_size) == 64, "crosses the process boundary");
 
+/* Outermost compress calls by how many of them ran in the process when the call began, itself
+ * included: level n up to 32 in row n - 1, above that eight levels a row, the last row for all that
+ * are more. Rows [0, REGION_LEVELS) of the table are of the whole process, those of single codec
+ * calls follow. CPU time as above. */
+#define REGION_LEVELS 64u
 struct region_concurrency {
-    uint64_t calls; /* that began when this many were running, itself included */
+    uint64_t calls;
     uint64_t source_bytes;
     uint64_t ticks;
-    uint64_t reserved;
-};
-_Static_assert(sizeof(struct region_concurrency) == 32, "crosses the process boundary");
-
-struct region_context {
-    uint64_t address;  /* of the context in the process */
-    uint32_t function; /* that made it */
-    uint32_t site;
-    uint64_t created;
-    uint64_t calls;
-    uint64_t ended;
+    uint64_t cpu_ns;
+    uint64_t timed_ticks;
     uint64_t reserved[3];
+};
+_Static_assert(sizeof(struct region_concurrency) == 64, "crosses the process boundary");
+
+/* Contexts by (function that made them, calling stack): ZSTD_createCCtx, deflateInit2_. */
+struct region_context {
+    uint32_t function;
+    uint32_t stack;
+    uint64_t created;
+    uint64_t ended;
+    uint64_t single; /* ended after one message at most */
+    uint64_t messages;
+    uint64_t calls;
+    uint64_t source_bytes;
+    uint64_t reserved;
 };
 _Static_assert(sizeof(struct region_context) == 64, "crosses the process boundary");
 

@@ -75,6 +75,9 @@ struct profile_large {
     uint64_t source_ratio_count;
     double produced_ratio_min, produced_ratio_max, produced_ratio_mean;
     uint64_t produced_ratio_count;
+    uint64_t grown, handed_over; /* see region_large */
+    uint64_t served_source_bytes, served_produced_bytes;
+    uint32_t served_call; /* index into codec_calls, 0 = none */
 };
 
 struct profile_life {
@@ -105,6 +108,7 @@ struct profile_site {
     uint32_t stack; /* index into stacks; 0 is the empty stack */
     uint32_t runtime;
     uint32_t codec_function; /* index into codec_functions, 0 = none */
+    uint32_t codec_call;     /* index into codec_calls: the one it was in first; 0 = not seen */
     uint32_t direction;
     uint32_t first_cell, cell_count; /* cells[first_cell ...], sorted by bytes, largest first */
     /* REGION_CLASSES each, or NULL. The classes of sizes are bytes; those of lives and of time in
@@ -116,6 +120,42 @@ struct profile_site {
 struct profile_codec_function {
     const char *name;
     uint32_t module, codec, direction, kind, found, patched, refused;
+};
+
+/* What region_codec_call says; all times scaled: cpu_ns, page_faults and context_switches stand for
+ * all calls, but are estimates where `timed` is less than `calls`. */
+struct profile_codec_size {
+    uint64_t from, to; /* source bytes [from, to) */
+    uint64_t messages, source_bytes, produced_bytes, ns, cpu_ns, page_faults, context_switches;
+};
+
+struct profile_concurrency {
+    uint32_t level; /* calls at once; above 32 the first of a class */
+    uint64_t calls, source_bytes, ns, cpu_ns;
+};
+
+struct profile_codec_call {
+    uint32_t function; /* index into codec_functions */
+    uint32_t stack;    /* of the caller */
+    uint64_t calls, nested, failures, left, messages;
+    uint64_t source_bytes, produced_bytes, output_capacity;
+    uint64_t ns, cpu_ns, page_faults, context_switches, timed;
+    uint32_t threads;
+    const struct profile_codec_size *sizes; /* those with messages, smallest first */
+    uint32_t size_count;
+    const struct profile_concurrency *levels; /* those with calls, lowest first */
+    uint32_t level_count;
+};
+
+struct profile_context {
+    uint32_t function, stack;
+    uint64_t created, ended, single, messages, calls, source_bytes;
+};
+
+/* Anonymous mappings that malloc does not account for, by the stack that made them. */
+struct profile_anon {
+    uint32_t stack;
+    uint64_t maps, unmaps, bytes, unmapped_bytes;
 };
 
 struct profile_tick {
@@ -163,6 +203,14 @@ struct profile_process {
     uint32_t cell_count;
     struct profile_codec_function *codec_functions;
     uint32_t codec_function_count;
+    struct profile_codec_call *codec_calls;
+    uint32_t codec_call_count;
+    const struct profile_concurrency *levels; /* of the whole process */
+    uint32_t level_count;
+    struct profile_context *contexts;
+    uint32_t context_count;
+    struct profile_anon *anons;
+    uint32_t anon_count;
     struct profile_tick *ticks; /* oldest first */
     uint32_t tick_count;
     struct profile_symbol *symbols; /* sorted by address, innermost (inlined) first; may be none */
