@@ -84,7 +84,7 @@ FORCE:
 
 # Tests of the shim's rooms link what they need of the shim (never its hooks), the others the
 # reading half.
-UNIT_SHIM := $(patsubst %,$(B)/tests/unit/%_test,decide live index conf)
+UNIT_SHIM := $(patsubst %,$(B)/tests/unit/%_test,decide live index conf block insn move)
 HELP_OBJ := $(TEST_HELP:%.c=$(B)/read/%.o)
 
 $(B)/shim/parts.a: $(SHIM_OBJ)
@@ -137,7 +137,9 @@ bench:
 install: all
 	install -D -m 755 $(B)/squall $(DESTDIR)$(PREFIX)/bin/squall
 	install -D -m 755 $(B)/libsquall.so $(DESTDIR)$(PREFIX)/lib/squall/libsquall.so
-	install -D -m 644 include/squall/region.h $(DESTDIR)$(PREFIX)/include/squall/region.h
+	install -d $(DESTDIR)$(PREFIX)/include/squall
+	install -m 644 include/squall/squall.h include/squall/region.h \
+	  $(DESTDIR)$(PREFIX)/include/squall
 	for m in docs/man/*; do install -D -m 644 $$m \
 	  $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/} || exit 1; done
 
