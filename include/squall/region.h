@@ -80,6 +80,7 @@ enum region_lost {
     REGION_LOST_CODEC,      /* codec calls that were not recorded */
     REGION_LOST_CONTEXTS,   /* codec contexts without a row */
     REGION_LOST_PRIVATE,    /* threads without private memory: their stacks are not walked */
+    REGION_LOST_MAPPINGS,   /* anonymous mappings, or ends of them, that were not recorded */
     REGION_LOST_COUNT
 };
 
@@ -421,7 +422,7 @@ enum region_refused {
     REGION_REFUSED_BREAKPOINT, /* a debugger is there */
     REGION_REFUSED_WRITE,      /* the code cannot be written */
     REGION_REFUSED_ROOM,       /* no memory within reach of a jump, or too many functions */
-    REGION_REFUSED_CHANGED     /* the code in memory is not the file's */
+    REGION_REFUSED_VARIANT     /* a copy that the compiler made, perhaps with other arguments */
 };
 
 struct region_codec_function {
@@ -440,9 +441,9 @@ struct region_codec_function {
 };
 _Static_assert(sizeof(struct region_codec_function) == 64, "crosses the process boundary");
 
-/* Calls whose arguments are seen, by (function, calling stack). Atomic adds: many threads share a
- * row. A call that another one of the same codec makes is nested: it has a row of its own, under
- * the stack of the outermost call, and enters no table but this.
+/* Calls whose arguments are seen, by (function, calling stack, thread), written by that thread with
+ * plain stores. A call that another one of the same codec makes is nested: it is counted in a row
+ * of its own, under the stack of the outermost call, and nothing else is known of it.
  *
  * A message is what the program compresses as one: the source of a one-shot call, or all that goes
  * through a context from its first stream call to its end, reset or new start.
@@ -466,8 +467,8 @@ struct region_codec_call {
     uint64_t context_switches;
     uint64_t timed;
     uint64_t timed_ticks;
-    uint32_t threads; /* that made such a call */
-    uint32_t left;    /* calls that were left without returning: longjmp, exception, exit */
+    uint32_t thread; /* row */
+    uint32_t left;   /* calls that were left without returning: longjmp, exception, exit */
     uint64_t messages;
 };
 _Static_assert(sizeof(struct region_codec_call) == 128, "crosses the process boundary");
@@ -490,8 +491,12 @@ _Static_assert(sizeof(struct region_codec_size) == 64, "crosses the process boun
 
 /* Outermost compress calls by how many of them ran in the process when the call began, itself
  * included: level n up to 32 in row n - 1, above that eight levels a row, the last row for all that
- * are more. Rows [0, REGION_LEVELS) of the table are of the whole process, those of single codec
- * calls follow. CPU time as above. */
+ * are more. The rows of all codec calls add up to those of the process; rows [0, REGION_LEVELS) of
+ * the table take what found no room, atomically. CPU time as above.
+ *
+ * wall_ticks and flow_bytes are in those first rows only: how long the process had so many calls
+ * under way, and the source bytes of calls by the levels at which they began and ended, half each.
+ * Their quotient is the throughput of the process at a level. */
 #define REGION_LEVELS 64u
 struct region_concurrency {
     uint64_t calls;
@@ -499,7 +504,9 @@ struct region_concurrency {
     uint64_t ticks;
     uint64_t cpu_ns;
     uint64_t timed_ticks;
-    uint64_t reserved[3];
+    uint64_t wall_ticks;
+    uint64_t flow_bytes;
+    uint64_t reserved;
 };
 _Static_assert(sizeof(struct region_concurrency) == 64, "crosses the process boundary");
 
@@ -533,9 +540,12 @@ struct region_go {
 };
 _Static_assert(sizeof(struct region_go) == 128, "crosses the process boundary");
 
-/* Anonymous mappings that malloc does not account for. */
+/* Anonymous mappings that malloc does not account for, by the stack that made them: writable ones
+ * of at least `large` bytes, in whole pages, made neither by the allocator that squall forwards to
+ * nor for a thread's stack. Atomic adds. A mapping is counted as unmapped once no page of it is
+ * left, its bytes page by page. mremap ends one mapping and makes another. */
 struct region_anon {
-    uint64_t stack;
+    uint64_t stack; /* row; written last, 0 = not yet published */
     uint64_t maps;
     uint64_t unmaps;
     uint64_t bytes;

@@ -39,6 +39,8 @@ enum shape {
     SNAPPY_STREAM,
     SNAPPY_UNRAW,
     SNAPPY_UNSTRING,
+    SNAPPY_UNSTREAM,
+    SNAPPY_UNRAW_STREAM,
     BROTLI_FLAT,
     BROTLI_IO,
     BROTLI_UNFLAT,
@@ -49,6 +51,7 @@ enum shape {
     LZMA_UNFLAT_5,
     LZMA_UNFLAT_4,
     BZ_FLAT,
+    BZ_UNFLAT,
     BZ_FILE_WRITE,
     BZ_WRITE,
     BZ_FILE_READ,
@@ -116,6 +119,8 @@ static const struct codec_shape shapes[] = {
     [SNAPPY_STREAM] = {GIVES(BYTES)},
     [SNAPPY_UNRAW] = {S(A(0), A(1)), .destination = A(2), GIVES(BOOL)},
     [SNAPPY_UNSTRING] = {S(A(0), A(1)), .destination = F(2, 0), GIVES(BOOL)},
+    [SNAPPY_UNSTREAM] = {GIVES(BOOL)},
+    [SNAPPY_UNRAW_STREAM] = {.destination = A(1), GIVES(BOOL)},
     [BROTLI_FLAT] = {S(A(4), A(3)), D(A(6), F(5, 0)), MADE(F(5, 0)), GIVES(BOOL)},
     [BROTLI_IO] = {X(A(0)), S(F(3, 0), F(2, 0)), D(F(5, 0), F(4, 0)), GIVES(BOOL)},
     [BROTLI_UNFLAT] = {S(A(1), A(0)), D(A(3), F(2, 0)), MADE(F(2, 0)), GIVES(BOOL)},
@@ -128,14 +133,15 @@ static const struct codec_shape shapes[] = {
     [LZMA_UNFLAT_4] = {S(A(2), A(4)), D(A(5), A(7)), MADE(F(6, 0)), .produced_grows = 1,
                        GIVES(LZMA)},
     [BZ_FLAT] = {D(A(0), F32(1, 0)), S(A(2), A32(3)), MADE(F32(1, 0)), GIVES(NEGATIVE)},
+    [BZ_UNFLAT] = {D(A(0), F32(1, 0)), S(A(2), A32(3)), MADE(F32(1, 0)), GIVES(ZERO)},
     [BZ_FILE_WRITE] = {X(A(1)), S(A(2), A32(3)), GIVES(NOTHING)},
     [BZ_WRITE] = {X(A(0)), S(A(1), A32(2)), GIVES(NOTHING)},
     [BZ_FILE_READ] = {X(A(1)), D(A(2), A32(3)), GIVES(BYTES)},
     [BZ_READ] = {X(A(0)), D(A(1), A32(2)), GIVES(BYTES)},
     [LZF_FLAT] = {S(A(0), A32(1)), D(A(2), A32(3)), GIVES(BYTES)},
     [DEFLATE_FLAT] = {X(A(0)), S(A(1), A(2)), D(A(3), A(4)), GIVES(BYTES)},
-    [INFLATE_FLAT] = {X(A(0)), S(A(1), A(2)), D(A(3), A(4)), GIVES(ZERO)},
-    [INFLATE_FLAT_EX] = {X(A(0)), S(A(1), A(2)), D(A(3), A(4)), GIVES(ZERO)},
+    [INFLATE_FLAT] = {X(A(0)), S(A(1), A(2)), D(A(3), A(4)), MADE(F(5, 0)), GIVES(ZERO)},
+    [INFLATE_FLAT_EX] = {X(A(0)), S(A(1), A(2)), D(A(3), A(4)), MADE(F(6, 0)), GIVES(ZERO)},
     [ISAL_IO] = {X(A(0)), S(F(0, 0), F32(0, 8)), D(F(0, 16), F32(0, 24)), GIVES(ZERO)},
     [ISAL_UNIO] = {X(A(0)), S(F(0, 16), F32(0, 32)), D(F(0, 0), F32(0, 8)), GIVES(NEGATIVE)},
 };
@@ -310,7 +316,7 @@ const struct codec_entry *codec_table_at(uint32_t i) {
 }
 
 const struct codec_shape *codec_table_shape(const struct codec_entry *entry) {
-    return &shapes[entry->shape < ARRAY_SIZE(shapes) ? entry->shape : NOTHING];
+    return &shapes[entry && entry->shape < ARRAY_SIZE(shapes) ? entry->shape : NOTHING];
 }
 
 /* ---- words ---- */

@@ -79,10 +79,10 @@ enum codec_result {
 };
 
 /* One signature, shared by the functions that have it. Source size and capacity are read before
- * the call. Produced: `produced` after the call (less `produced` before, if produced_grows); else
- * the result if it counts bytes; else what the capacity shrank by. Consumed likewise: the source
- * size if it is an argument, else what it shrank by, or what it is after the call if
- * source_is_told. */
+ * the call. Produced: `produced` after the call (less `produced` before, if produced_grows; where
+ * its pointer is NULL, the whole capacity); else the result if it counts bytes; else what the
+ * capacity shrank by. Consumed likewise: the source size if it is an argument, else what it shrank
+ * by, or what it is after the call if source_is_told. */
 struct codec_shape {
     struct codec_place source, source_size, destination, capacity, produced, context;
     uint8_t result; /* enum codec_result */
@@ -113,6 +113,7 @@ bool codec_table_may_begin(uint32_t first_four);
 
 /* The i-th entry, or NULL behind the last one. */
 const struct codec_entry *codec_table_at(uint32_t i);
+/* NULL: the shape of functions of which nothing is known. */
 const struct codec_shape *codec_table_shape(const struct codec_entry *entry);
 /* "zstd"; NULL for CODEC_NONE and what this version does not know. */
 const char *codec_table_codec_name(uint32_t codec);

@@ -19,7 +19,7 @@ static const struct {
     [REGION_CODEC_FUNCTIONS] = {sizeof(struct region_codec_function), 8},
     [REGION_CODEC_CALLS] = {sizeof(struct region_codec_call), 16},
     [REGION_CODEC_SIZES] = {sizeof(struct region_codec_size), 64},
-    [REGION_CONCURRENCY] = {sizeof(struct region_concurrency), 12},
+    [REGION_CONCURRENCY] = {sizeof(struct region_concurrency), 40},
     [REGION_CONTEXTS] = {sizeof(struct region_context), 8},
     [REGION_GO] = {sizeof(struct region_go), 16},
     [REGION_ANON] = {sizeof(struct region_anon), 8},

@@ -1,8 +1,10 @@
 /* Sums: what an allocation adds and a free takes away. */
 #include "account.h"
 
+#include "call.h"
 #include "clock.h"
 #include "decide.h"
+#include "mapping.h"
 #include "module.h"
 #include "real.h"
 #include "site.h"
@@ -14,7 +16,8 @@
 #define ORDER() __asm__ volatile("" ::: "memory")
 
 int account_init(void) {
-    return site_init();
+    int error = site_init();
+    return error ? error : mapping_init();
 }
 
 /* ---- small tools ---- */
@@ -59,7 +62,8 @@ static bool is_mmapped(uint64_t address) {
     return real.is_glibc && ((const uint64_t *)address)[-1] & 2;
 }
 
-static void add_large(uint32_t cell, const struct account_event *e) {
+static void add_large(struct shim_self *self, uint32_t cell, uint32_t block,
+                      const struct account_event *e) {
     struct region_header *h = shim.region.header;
     struct region_site *s =
         ROW(REGION_SITES, struct region_site, ROW(REGION_CELLS, struct region_cell, cell)->site);
@@ -79,13 +83,18 @@ static void add_large(uint32_t cell, const struct account_event *e) {
         RELAXED_ADD(&l->timed, 1);
     if (is_mmapped(e->address))
         RELAXED_ADD(&l->mmapped, 1);
-    if (s->direction == REGION_COMPRESS) {
+    if (e->grown)
+        RELAXED_ADD(&l->grown, 1);
+    if (block)
+        call_block_made(self, block, s->codec_function);
+    if (s->codec_function) {
         RELAXED_ADD(&l->workspace_allocs, 1);
         RELAXED_ADD(&l->workspace_bytes, e->size);
     }
 }
 
-static void remove_large(const struct region_cell *c, uint64_t size, uint64_t life, bool remote) {
+static void remove_large(const struct region_cell *c, uint64_t size, uint64_t life, bool remote,
+                         uint32_t served) {
     struct region_site *s = ROW(REGION_SITES, struct region_site, c->site);
     RELAXED_ADD(&shim.region.header->large_live, -size);
     RELAXED_ADD(&s->large_live, -size);
@@ -97,7 +106,9 @@ static void remove_large(const struct region_cell *c, uint64_t size, uint64_t li
     RELAXED_ADD(&l->freed_bytes, size);
     if (remote)
         RELAXED_ADD(&l->remote_frees, 1);
-    if (life <= clock_ticks(shim.conf.transient_ns)) {
+    /* What served one message and died is transient however long that took; what served two is
+     * the opposite. */
+    if (served == 1 || (!served && life <= clock_ticks(shim.conf.transient_ns))) {
         RELAXED_ADD(&l->transient, 1);
         RELAXED_ADD(&l->transient_bytes, size);
     }
@@ -165,7 +176,8 @@ static NOINLINE void enter_histogram(uint32_t site, uint64_t size, bool timed, u
         h->allocator[class_of(ticks)]++;
 }
 
-static void add(uint32_t cell, bool owned, const struct account_event *e) {
+static void add(struct shim_self *self, uint32_t cell, uint32_t block, bool owned,
+                const struct account_event *e) {
     struct region_cell *c = ROW(REGION_CELLS, struct region_cell, cell);
     const struct region_remote *r = ROW(REGION_REMOTE, struct region_remote, cell);
     struct decide_weight w = weigh(c->kind, e->size);
@@ -175,7 +187,7 @@ static void add(uint32_t cell, bool owned, const struct account_event *e) {
     else
         add_shared(c, r, e->size, w, ticks);
     if (is_large(e->size))
-        add_large(cell, e);
+        add_large(self, cell, block, e);
     if (enters_histogram(c->kind, e->size, c->samples))
         enter_histogram(c->site, e->size, e->timed, e->allocator_ticks);
 }
@@ -223,16 +235,34 @@ static uint32_t find_cell(struct shim_self *self, const struct account_event *e,
     return cell;
 }
 
+/* A free that did not pass through us may have left a block at the same address. */
+static uint32_t add_block(const struct account_event *e, uint32_t cell) {
+    uint32_t stale = block_find(e->address);
+    if (UNLIKELY(stale) && block_at(stale)->start == e->address)
+        block_remove(stale);
+    return block_add(e->address, e->size, cell, shim.epoch);
+}
+
+/* The row of a block that was taken out of the live table, 0 = none, or another's by now. */
+static uint32_t block_of(const struct live_entry *entry) {
+    uint64_t address = entry->key & LIVE_ADDRESS;
+    return entry->block && block_at(entry->block)->start == address ? entry->block : 0;
+}
+
 void account_alloc(struct shim_self *self, const struct account_event *e) {
     bool nested = self->busy;
     self->busy = 1;
     ORDER();
     uint32_t cell = find_cell(self, e, nested);
     struct live_entry entry = {.cell = cell, .size = e->size, .born = e->now};
+    if (is_large(e->size))
+        entry.block = add_block(e, cell);
     if (live_insert(e->address, shim.epoch, &entry)) {
         const struct region_cell *c = ROW(REGION_CELLS, struct region_cell, cell);
-        add(cell, !nested && c->thread && c->thread == self->row, e);
+        add(self, cell, entry.block, !nested && c->thread && c->thread == self->row, e);
     } else {
+        if (entry.block)
+            block_remove(entry.block);
         /* Whole or not at all: a block whose free would be missed would look like a leak. */
         region_lose(&shim.region, REGION_LOST_LIVE, 1);
     }
@@ -274,7 +304,10 @@ INLINE void add_life(const struct region_cell *c, uint64_t size, uint64_t life) 
 
 void account_free(struct shim_self *self, const struct live_entry *entry) {
     struct region *region = &shim.region;
+    uint32_t block = block_of(entry);
     if (live_epoch(entry) != shim.epoch) {
+        if (block)
+            block_remove(block);
         RELAXED_ADD(
             shim_is_ready() ? &region->header->inherited_frees : &shim.provisional_inherited, 1);
         return;
@@ -290,8 +323,12 @@ void account_free(struct shim_self *self, const struct live_entry *entry) {
         free_owned(c, w, life);
     else
         free_remote(ROW(REGION_REMOTE, struct region_remote, entry->cell), w, life);
-    if (is_large(entry->size))
-        remove_large(c, entry->size, life, !owned);
+    if (is_large(entry->size)) {
+        uint32_t served = block ? call_block_freed(self, block) : 0;
+        remove_large(c, entry->size, life, !owned, served);
+    }
+    if (block)
+        block_remove(block);
     add_life(c, entry->size, life);
     ORDER();
     self->busy = nested;

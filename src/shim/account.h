@@ -18,6 +18,7 @@ struct account_event {
     uint64_t allocator_ticks; /* spent in the allocator, if timed */
     bool timed;
     bool sampled; /* a small block of default mode: counts for more than itself */
+    bool grown;   /* a realloc made it of another large block */
 };
 
 /* Private indexes of a region's stacks, sites and cells. Once per region; in a forked child it
@@ -46,6 +47,8 @@ bool account_free_small(struct shim_self *self, uint64_t address);
 
 /* Undoes the entry of a block that was taken out of the live table. */
 void account_free(struct shim_self *self, const struct live_entry *entry);
+/* Threads that ended in the middle of codec calls: those are left. On ticks. */
+void account_reap(void);
 /* Atomic counts of a thread that shares the overflow row. */
 void account_shared_counts(uint64_t allocs, uint64_t bytes, uint64_t frees);
 /* Reads the thread's name anew into its row. */

@@ -126,13 +126,17 @@ static uint32_t find_sysv(const struct elf_dynamic *d, const char *name) {
     return 0;
 }
 
-void *elf_lookup(const struct elf_dynamic *d, const char *name) {
+const ElfW(Sym) * elf_symbol(const struct elf_dynamic *d, const char *name) {
     if (!d->symbols || !d->strings || (!d->gnu_hash && !d->hash))
         return NULL;
     uint32_t i = d->gnu_hash ? find_gnu(d, name) : find_sysv(d, name);
-    if (!i)
+    return i ? &d->symbols[i] : NULL;
+}
+
+void *elf_lookup(const struct elf_dynamic *d, const char *name) {
+    const ElfW(Sym) *s = elf_symbol(d, name);
+    if (!s)
         return NULL;
-    const ElfW(Sym) *s = &d->symbols[i];
     uint64_t address = d->base + s->st_value;
     if (ELF64_ST_TYPE(s->st_info) == STT_GNU_IFUNC)
         address = ((uint64_t(*)(void))address)();

@@ -25,6 +25,8 @@ struct elf_dynamic {
 void elf_dynamic_of_map(const struct link_map *map, struct elf_dynamic *out);
 /* Of an image whose ELF header is at `address` (the vdso). Returns 0 or -ENOEXEC. */
 int elf_dynamic_of_image(uint64_t address, struct elf_dynamic *out);
+/* A defined function or object of default version, or NULL. */
+const ElfW(Sym) * elf_symbol(const struct elf_dynamic *d, const char *name);
 /* The address of a defined function or object of default version, or NULL. An indirect function
  * is resolved by calling its resolver, as the loader would. */
 void *elf_lookup(const struct elf_dynamic *d, const char *name);

@@ -30,8 +30,9 @@ static void read_boot_id(struct identity *id) {
     }
 }
 
-/* Field 22 of stat; the name in field 2 may hold blanks and brackets, so count from the last. */
-static uint64_t read_start_ticks(void) {
+/* Of /proc/self/stat; the name in field 2 may hold blanks and brackets, so count from the last. */
+enum { STAT_THREADS = 20, STAT_START = 22 };
+static uint64_t read_stat(unsigned wanted) {
     char text[1024];
     if (read_file("/proc/self/stat", text, sizeof text) <= 0)
         return 0;
@@ -39,14 +40,14 @@ static uint64_t read_start_ticks(void) {
     for (const char *c = text; *c; c++)
         if (*c == ')')
             at = c;
-    for (unsigned field = 2; field < 22 && *at; at++)
+    for (unsigned field = 2; field < wanted && *at; at++)
         field += *at == ' ';
     size_t n = 0;
-    uint64_t ticks = 0;
+    uint64_t value = 0;
     while (at[n] >= '0' && at[n] <= '9')
         n++;
-    base_parse_number(at, n, 10, &ticks);
-    return ticks;
+    base_parse_number(at, n, 10, &value);
+    return value;
 }
 
 static uint64_t read_pid_namespace(void) {
@@ -85,7 +86,11 @@ int identity_read(struct identity *id, char *const *argv) {
 
 void identity_refresh(struct identity *id) {
     id->pid_namespace = read_pid_namespace();
-    id->start_ticks = read_start_ticks();
+    id->start_ticks = read_stat(STAT_START);
+}
+
+bool identity_is_alone(void) {
+    return read_stat(STAT_THREADS) == 1;
 }
 
 uint64_t identity_limit(int resource) {

@@ -20,6 +20,8 @@ int identity_read(struct identity *id, char *const *argv);
 void identity_refresh(struct identity *id);
 /* A resource limit in force, UINT64_MAX = none. */
 uint64_t identity_limit(int resource);
+/* The process is known to have one thread. */
+bool identity_is_alone(void);
 /* RLIMIT_AS or RLIMIT_DATA, the lower: private memory counts for both. UINT64_MAX = none. */
 uint64_t identity_space_limit(void);
 

@@ -20,8 +20,11 @@ int index_init(struct index *index, uint64_t rows) {
     return 0;
 }
 
-void index_clear(struct index *index) {
+int index_renew(struct index *index, uint64_t rows) {
+    if (!index->words)
+        return index_init(index, rows);
     base_syscall(SYS_madvise, index->words, (index->mask + 1) * 8, MADV_DONTNEED);
+    return 0;
 }
 
 uint32_t index_add(struct index *index, uint64_t hash, uint32_t row,

@@ -18,8 +18,9 @@ struct index {
 
 /* For up to `rows` rows. Returns 0 or -ENOMEM. */
 int index_init(struct index *index, uint64_t rows);
-/* Forgets everything (a forked child, before it has threads). */
-void index_clear(struct index *index);
+/* The same for another try at a region, or a child's, before it has threads: what was mapped is
+ * used again, emptied. */
+int index_renew(struct index *index, uint64_t rows);
 
 /* The next row whose word matches, starting at *probe (0 at first), 0 = no more. */
 INLINE uint32_t index_next(const struct index *index, uint64_t hash, uint32_t *probe) {

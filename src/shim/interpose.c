@@ -59,6 +59,7 @@ struct request {
     void *old;      /* realloc */
     void *operator; /* the next one, of an operator */
     int error;      /* posix_memalign's result */
+    bool grown;     /* of another large block */
 };
 
 typedef void *take1(size_t);
@@ -200,6 +201,7 @@ INLINE void record(struct shim_self *self, const struct request *q, const void *
         .allocator_ticks = now - before,
         .timed = before != 0,
         .sampled = verdict == SAMPLE,
+        .grown = q->grown,
     };
     account_alloc(self, &event);
     struct region_thread *row = *self->slot;
@@ -491,6 +493,7 @@ static void *reallocate(void *old, size_t n, const struct unwind_start *at) {
     /* One free at the old site, one allocation at realloc's own. With n = 0 there may be no new
      * block: then it was a free. */
     count_free(self);
+    q.grown = was_live && entry.size >= shim.large && n > entry.size;
     if (was_live)
         account_free(self, &entry);
     else if (shim.exact && shim_is_ready())

@@ -8,6 +8,7 @@
 
 #include "account.h"
 #include "base/syscall.h"
+#include "call.h"
 #include "clock.h"
 #include "codec.h"
 #include "conf.h"
@@ -15,6 +16,8 @@
 #include "elf.h"
 #include "identity.h"
 #include "live.h"
+#include "mapping.h"
+#include "mark.h"
 #include "module.h"
 #include "place.h"
 #include "real.h"
@@ -85,7 +88,8 @@ static int map_wiped(void) {
 
 static int start_region(struct region *r) {
     (void)r;
-    return account_init();
+    int error = account_init();
+    return error ? error : call_open_region();
 }
 
 /* One writer at a time; who comes while another writes leaves it to that one. */
@@ -177,6 +181,7 @@ static void begin_child(void) {
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
     shim.region.base = NULL;
     module_detach();
+    call_begin_child();
     shim.pid = (uint32_t)base_syscall(SYS_getpid);
     shim.epoch++;
     shim.seed = base_mix(shim.seed + shim.pid);
@@ -291,6 +296,7 @@ void lifecycle_tick(uint64_t now) {
     pair_clocks(h);
     clock_calibrate(h->end_clock - h->start_clock, h->end_raw_ns - h->start_raw_ns);
     module_check();
+    account_reap();
     struct region_directory *d = &r->directory[REGION_TIMELINE];
     uint64_t number = RELAXED_LOAD(&d->used), row = number % d->capacity;
     if (!d->committed || (row >= d->committed && region_commit(r, REGION_TIMELINE, row + 1))) {
@@ -373,6 +379,12 @@ static int prepare(const uint64_t *auxv, char *const *argv) {
         return error;
     if (error > 0)
         saved.notes |= REGION_NOTE_LIVE_SMALL;
+    call_init();
+    /* Without it buffers have no roles; with a small address space it is small. */
+    bool lacks_memory = block_init(space == UINT64_MAX ? 0 : space / 64) ||
+                        context_init(space == UINT64_MAX ? 0 : space / 256);
+    if (lacks_memory)
+        shim.conf.args = 0;
     error = unwind_init();
     shim.walks = !error;
     if (error)
@@ -382,6 +394,13 @@ static int prepare(const uint64_t *auxv, char *const *argv) {
         saved.notes |= REGION_NOTE_LIBUNWIND;
     }
     return make_region();
+}
+
+/* Changes code: nothing may be running in it. */
+static void follow(bool is_alone) {
+    module_follow(is_alone);
+    if (is_alone)
+        mapping_follow();
 }
 
 static void start(char **argv, char **environment) {
@@ -403,8 +422,8 @@ static void start(char **argv, char **environment) {
         shim.state = SHIM_OFF;
         return;
     }
-    codec_init(saved.codec);
-    module_init(&shim.region, auxv);
+    codec_init(saved.codec, shim.conf.args ? call_stub : NULL);
+    module_init(&shim.region, auxv, mark_offer);
     module_mark((uint64_t)real.next[HOOK_malloc], REGION_MODULE_NEXT);
     *shim.mine = MINE_YES;
     if (real.is_foreign) {
@@ -415,6 +434,8 @@ static void start(char **argv, char **environment) {
     shim.ready = 1;
     account_register(&shim_self);
     __atomic_store_n(&shim.state, SHIM_ON, __ATOMIC_RELEASE);
+    if (shim.conf.args)
+        follow(identity_is_alone());
 }
 
 /* Constructors of other libraries run before ours and allocate: the first of them to do so starts

@@ -88,7 +88,7 @@ static bool insert_in(struct live_level *l, uint64_t p, uint64_t key,
             if (!live_claim(&e[k], key))
                 continue;
             e[k].cell = entry->cell;
-            e[k].served = entry->served;
+            e[k].block = entry->block;
             e[k].size = entry->size;
             e[k].born = entry->born;
             return true;

@@ -18,7 +18,7 @@ extern uint8_t live_filter[LIVE_FILTER_SIZE] HIDDEN;
 struct live_entry {
     uint64_t key; /* address | epoch << 48; 0 = free */
     uint32_t cell;
-    uint32_t served; /* codec calls */
+    uint32_t block; /* of block.h, 0 = not a large one, or no room */
     uint64_t size;
     uint64_t born; /* ticks */
 };
@@ -74,7 +74,7 @@ INLINE bool live_insert_home(uint64_t p, uint16_t epoch, uint32_t cell, uint64_t
     if (UNLIKELY(!live_claim(e, key)) && UNLIKELY(!live_claim(++e, key)))
         return false;
     e->cell = cell;
-    e->served = 0;
+    e->block = 0;
     e->size = size;
     e->born = born;
     return true;

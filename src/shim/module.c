@@ -9,40 +9,16 @@
 
 #include "base/syscall.h"
 #include "codec.h"
+#include "detour.h"
 #include "live.h"
+#include "loader.h"
 #include "module_elf.h"
 #include "peek.h"
 #include "unwind.h"
 
 #define KNOWN_MAX 4096u
 #define INDEX_SLOTS 16384u
-#define LIST_MAX 8192u /* a list of the loader that is longer is not one */
 #define PATH_SIZE 4096u
-
-/* glibc's, declared here because headers before 2.35 lack it. */
-struct found_object {
-    unsigned long long flags;
-    uint64_t start, end;
-    uint64_t link_map;
-    uint64_t eh_frame_hdr;
-    unsigned long long reserved[7];
-};
-_Static_assert(sizeof(struct found_object) == 96, "struct dl_find_object of glibc");
-extern int _dl_find_object(void *address, struct found_object *result) __attribute__((weak));
-
-/* The public heads of the loader's structures (link.h). */
-struct link_entry {
-    uint64_t base;
-    uint64_t name;
-    uint64_t dynamic;
-    uint64_t next;
-    uint64_t previous;
-};
-struct loader {
-    int version;
-    uint64_t first;
-};
-extern struct loader _r_debug __attribute__((weak));
 
 /* Mapped once, by the first that adds; written by the holder of the claim, read by all. */
 struct known {
@@ -55,8 +31,8 @@ static uint32_t known_count; /* published with release: modules[0 .. count) are 
 static uint32_t claim;
 static uint64_t list_tail; /* last entry of the loader's list when it was read */
 static struct region *region;
-static uint64_t vdso;            /* address of its headers, 0 = none */
-static uint64_t program_headers; /* of the executable, from the auxiliary vector, 0 = not known */
+static uint64_t vdso; /* address of its headers, 0 = none */
+static void (*offer_marks)(uint64_t hooks);
 
 /* Bytes of us: the module that holds them is squall. */
 static char self;
@@ -135,66 +111,7 @@ const struct module *module_at(uint32_t i) {
 
 /* ---- what the loader says ---- */
 
-static bool read_entry(uint64_t link_map, struct link_entry *entry) {
-    return link_map && peek_read(entry, link_map, sizeof *entry) == sizeof *entry;
-}
-
-static uint64_t list_head(void) {
-    return &_r_debug ? RELAXED_LOAD(&_r_debug.first) : 0;
-}
-
-/* Fills the module from a list entry: where its headers are is not told, so they are looked for.
- * Only what has headers that name the same dynamic section is believed. */
-static bool describe_entry(uint64_t link_map, const struct link_entry *entry, struct module *m) {
-    base_zero(m, sizeof *m);
-    m->link_map = link_map;
-    m->base = entry->base;
-    m->dynamic = entry->dynamic;
-    return module_elf_find(m);
-}
-
-/* Of an object whose segments have gaps between them (node, at a fixed address) the loader gives
- * one segment, without headers. The module is the whole, read with care. */
-static void describe_split(struct module *m) {
-    struct module whole = {.link_map = m->link_map, .base = m->base, .dynamic = m->dynamic};
-    if (!module_elf_find_at(&whole, program_headers) && !module_elf_find(&whole))
-        return;
-    if (whole.start > m->start || whole.end < m->end || whole.eh_frame_hdr != m->eh_frame_hdr)
-        return;
-    *m = whole;
-    m->is_split = 1;
-}
-
-/* glibc 2.35 and later. `steady`: the loader has said just now that it is there, and `address` is
- * from the stack of this thread, so nobody unloads it while we look. */
-static bool describe_object(uint64_t address, struct module *m) {
-    struct found_object o;
-    struct link_entry entry;
-    if (_dl_find_object((void *)address, &o) != 0)
-        return false;
-    base_zero(m, sizeof *m);
-    m->start = o.start;
-    m->end = o.end;
-    m->link_map = o.link_map;
-    m->eh_frame_hdr = o.eh_frame_hdr;
-    m->steady = 1;
-    if (read_entry(o.link_map, &entry)) {
-        m->base = entry.base;
-        m->dynamic = entry.dynamic;
-    }
-    if (o.link_map && !module_elf_find(m))
-        describe_split(m);
-    return true;
-}
-
-/* Whether the object that the loader has now is the module that we know. */
-static bool is_object(const struct module *m, const struct found_object *o) {
-    bool is_place = m->is_split ? m->start <= o->start && o->end <= m->end
-                                : m->start == o->start && m->end == o->end;
-    return is_place && m->link_map == o->link_map && m->eh_frame_hdr == o->eh_frame_hdr;
-}
-
-static bool is_known(uint64_t link_map, const struct link_entry *entry) {
+static bool is_known(uint64_t link_map, const struct loader_entry *entry) {
     uint32_t count = __atomic_load_n(&known_count, __ATOMIC_ACQUIRE);
     for (uint32_t i = 0; i < count; i++) {
         const struct module *m = &known->modules[i];
@@ -208,14 +125,14 @@ static bool is_known(uint64_t link_map, const struct link_entry *entry) {
 /* Looks through the loader's list, which other threads may be changing: every entry is read
  * through the kernel, and the list has to make sense. */
 static bool describe_by_list(uint64_t address, struct module *m) {
-    struct link_entry entry;
+    struct loader_entry entry;
     /* New entries come at the end: an unchanged end means that nothing is new. */
     uint64_t tail = RELAXED_LOAD(&list_tail);
-    if (tail && read_entry(tail, &entry) && !entry.next)
+    if (tail && loader_read(tail, &entry) && !entry.next)
         return false;
-    uint64_t at = list_head();
-    for (uint32_t n = 0; n < LIST_MAX && read_entry(at, &entry); n++) {
-        if (!is_known(at, &entry) && describe_entry(at, &entry, m) &&
+    uint64_t at = loader_first();
+    for (uint32_t n = 0; n < LOADER_LIST_MAX && loader_read(at, &entry); n++) {
+        if (!is_known(at, &entry) && loader_describe_entry(at, &entry, m) &&
             address - m->start < m->end - m->start)
             return true;
         if (!entry.next)
@@ -234,11 +151,11 @@ static void read_link(const char *name, size_t *length) {
 
 /* The name that the loader has, made absolute: what it was relative to may change. */
 static size_t read_name(const struct module *m) {
-    struct link_entry entry;
+    struct loader_entry entry;
     size_t length = 0;
     if (m->flags & REGION_MODULE_EXECUTABLE)
         read_link("/proc/self/exe", &length);
-    if (length || !read_entry(m->link_map, &entry))
+    if (length || !loader_read(m->link_map, &entry))
         return length;
     char *name = known->path;
     size_t got = peek_read(name, entry.name, PATH_SIZE - 1);
@@ -260,7 +177,7 @@ static uint32_t flags_of(const struct module *m) {
     uint32_t flags = 0;
     if ((uint64_t)&self - m->start < m->end - m->start)
         flags |= REGION_MODULE_SQUALL;
-    if (m->link_map && m->link_map == list_head())
+    if (m->link_map && m->link_map == loader_first())
         flags |= REGION_MODULE_EXECUTABLE;
     if (vdso - m->start < m->end - m->start)
         flags |= REGION_MODULE_VDSO;
@@ -283,6 +200,8 @@ static void write_row(struct module *m) {
     }
     struct region_module *to = REGION_ROW(region, REGION_MODULES, struct region_module, row);
     module_elf_facts(m, &facts);
+    if (facts.marks && offer_marks)
+        offer_marks(facts.marks);
     size_t length = read_name(m);
     to->base = m->base;
     to->start = m->start;
@@ -304,9 +223,11 @@ static void mark_gone(struct module *m) {
                       next_event());
 }
 
+/* The loader counts bytes to the end, headers give whole pages. */
 static bool is_same(const struct module *a, const struct module *b) {
-    return a->start == b->start && a->end == b->end && a->link_map == b->link_map &&
-           a->base == b->base && a->dynamic == b->dynamic && a->eh_frame_hdr == b->eh_frame_hdr;
+    return a->start == b->start && (a->end - 1) / PEEK_PAGE == (b->end - 1) / PEEK_PAGE &&
+           a->link_map == b->link_map && a->base == b->base && a->dynamic == b->dynamic &&
+           a->eh_frame_hdr == b->eh_frame_hdr;
 }
 
 /* What lies where the new one is was unloaded. */
@@ -438,6 +359,79 @@ static struct module *register_found(struct module *found) {
     return m;
 }
 
+/* ---- loads and unloads, as the loader tells them ---- */
+
+#define CLAIM_TRIES 20000u
+
+/* Who holds the claim reads files and waits for nobody, the loader least of all. */
+static bool wait_for_claim(void) {
+    static uint32_t tries = CLAIM_TRIES; /* few, once it was in vain: the holder may be gone */
+    for (uint32_t i = 0; i < tries; i++) {
+        if (take_claim())
+            return true;
+        base_syscall(SYS_sched_yield);
+    }
+    tries = 1;
+    return false;
+}
+
+/* Registers the entries of the list that are new, and puts detours at their codec functions, unless
+ * `refused` says why not. */
+static void register_list(uint16_t refused) {
+    struct loader_entry entry;
+    uint64_t at = loader_first();
+    for (uint32_t n = 0; n < LOADER_LIST_MAX && loader_read(at, &entry); n++) {
+        struct module found, *m;
+        if (!is_known(at, &entry) && loader_describe_entry(at, &entry, &found)) {
+            m = find_by_start(found.start);
+            if (!m || RELAXED_LOAD(&m->gone) || !is_same(m, &found))
+                m = add(&found);
+            if (m) {
+                m->is_told = 1;
+                codec_detour(region, m, refused);
+            }
+        }
+        if (!entry.next)
+            RELAXED_STORE(&list_tail, at);
+        at = entry.next;
+    }
+}
+
+static uint32_t event_missed; /* what came meanwhile may run already */
+static uint32_t mark_unlisted(void);
+
+/* Called by the loader after it mapped or unmapped objects, before the new ones are relocated: by
+ * the thread that holds its lock, and nobody has an address in them. */
+static void on_event(void) {
+    if (!&_r_debug || RELAXED_LOAD(&_r_debug.state) != 0 /* RT_CONSISTENT */ ||
+        !RELAXED_LOAD(&known))
+        return;
+    if (!wait_for_claim()) {
+        RELAXED_STORE(&event_missed, 1);
+        return;
+    }
+    bool any = mark_unlisted() != 0;
+    codec_collect();
+    register_list(RELAXED_LOAD(&event_missed) ? REGION_REFUSED_RUNNING : REGION_REFUSED_NOT);
+    RELAXED_STORE(&event_missed, 0);
+    if (any)
+        compute_layout();
+    release_claim();
+    if (any)
+        unwind_invalidate();
+}
+
+void module_follow(bool is_alone) {
+    if (!known || !wait_for_claim())
+        return;
+    for (uint32_t i = 0; i < known_count; i++)
+        codec_detour(region, &known->modules[i],
+                     is_alone ? REGION_REFUSED_NOT : REGION_REFUSED_RUNNING);
+    release_claim();
+    if (is_alone && &_r_debug && _r_debug.changed)
+        detour_hook_empty(_r_debug.changed, on_event);
+}
+
 /* ---- looking up ---- */
 
 /* Finds the module of an address; *found is filled where it had to be described. Returns it if it
@@ -446,15 +440,15 @@ static struct module *find(uint64_t address, struct module *found, bool *is_desc
     struct module *m;
     *is_described = false;
     if (_dl_find_object) {
-        struct found_object o;
-        if (_dl_find_object((void *)address, &o) != 0)
+        struct loader_object o;
+        if (loader_find_object(address, &o) != 0)
             return NULL;
         m = find_by_start(o.start);
         if (!m)
             m = find_by_address(address);
-        if (m && is_object(m, &o) && !RELAXED_LOAD(&m->gone))
+        if (m && loader_is_object(m, &o) && !RELAXED_LOAD(&m->gone))
             return m;
-        *is_described = describe_object(address, found);
+        *is_described = loader_describe(address, found);
     } else {
         m = find_by_address(address);
         if (m)
@@ -490,20 +484,21 @@ void module_mark(uint64_t address, uint32_t flag) {
 
 /* ---- the whole list ---- */
 
-void module_init(struct region *r, const uint64_t *auxv) {
-    struct link_entry entry;
-    uint64_t at = list_head();
+void module_init(struct region *r, const uint64_t *auxv, void (*offer)(uint64_t)) {
+    struct loader_entry entry;
+    uint64_t at = loader_first();
     region = r;
+    offer_marks = offer;
     for (; auxv && auxv[0] != AT_NULL; auxv += 2) {
         if (auxv[0] == AT_SYSINFO_EHDR)
             vdso = auxv[1];
         else if (auxv[0] == AT_PHDR)
-            program_headers = auxv[1];
+            loader_init(auxv[1]);
     }
-    for (uint32_t n = 0; n < LIST_MAX && read_entry(at, &entry); n++) {
+    for (uint32_t n = 0; n < LOADER_LIST_MAX && loader_read(at, &entry); n++) {
         struct module found;
-        bool ok = _dl_find_object ? describe_object(entry.dynamic, &found)
-                                  : describe_entry(at, &entry, &found);
+        bool ok = _dl_find_object ? loader_describe(entry.dynamic, &found)
+                                  : loader_describe_entry(at, &entry, &found);
         /* What is loaded with the program is never unloaded. */
         found.permanent = 1;
         found.steady = !found.is_split;
@@ -516,13 +511,13 @@ void module_init(struct region *r, const uint64_t *auxv) {
     module_find((uint64_t)&self);
 }
 
+/* The only thread of a child: a claim held at the time of the fork is nobody's. */
 void module_detach(void) {
+    release_claim();
     region = NULL;
 }
 
-/* The only thread of a child: a claim held at the time of the fork is nobody's. */
 void module_adopt(struct region *r) {
-    release_claim();
     region = r;
     for (uint32_t i = 0; i < known_count; i++) {
         known->modules[i].row = 0;
@@ -534,11 +529,11 @@ void module_adopt(struct region *r) {
     codec_adopt(r);
 }
 
-/* Before glibc 2.35: marks the modules that the loader lists with this pass's number. */
+/* Marks the modules that the loader lists with this pass's number. */
 static void mark_listed(uint32_t pass) {
-    struct link_entry entry;
-    uint64_t at = list_head();
-    for (uint32_t n = 0; n < LIST_MAX && read_entry(at, &entry); n++) {
+    struct loader_entry entry;
+    uint64_t at = loader_first();
+    for (uint32_t n = 0; n < LOADER_LIST_MAX && loader_read(at, &entry); n++) {
         for (uint32_t i = 0; i < known_count; i++) {
             struct module *m = &known->modules[i];
             if (at == m->link_map && entry.base == m->base && entry.dynamic == m->dynamic)
@@ -550,14 +545,33 @@ static void mark_listed(uint32_t pass) {
     }
 }
 
+/* Whether the list names a module still. */
+static uint32_t mark_unlisted(void) {
+    static uint32_t pass = 1u << 31; /* its own numbers; by the holder of the claim */
+    uint32_t gone = 0;
+    pass++;
+    mark_listed(pass);
+    for (uint32_t i = 0; i < known_count; i++) {
+        struct module *m = &known->modules[i];
+        if (m->gone || !m->is_told || m->seen == pass)
+            continue;
+        mark_gone(m);
+        gone++;
+    }
+    return gone;
+}
+
 static bool is_still_there(const struct module *m, uint32_t pass) {
-    struct found_object o;
-    if (m->permanent)
+    struct loader_object o;
+    /* _dl_find_object knows a new one only after it is relocated: what the loader told of is gone
+     * when it says so, not before, for its functions have detours. */
+    if (m->permanent || m->is_told)
         return true;
     if (!_dl_find_object) {
         if (m->seen != pass)
             return false;
-    } else if (!m->is_split && (_dl_find_object((void *)m->start, &o) != 0 || !is_object(m, &o))) {
+    } else if (!m->is_split &&
+               (loader_find_object(m->start, &o) != 0 || !loader_is_object(m, &o))) {
         return false;
     }
     return module_elf_fingerprint(m) == m->fingerprint;

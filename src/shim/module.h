@@ -26,13 +26,19 @@ struct module {
     uint32_t seen;         /* private to module_check */
     uint32_t is_split;  /* 1: there are gaps in [start, end): what lies in one may not be there */
     uint32_t contested; /* 1: another one was at the same addresses once */
+    uint32_t is_told;   /* 1: the loader told of it, and tells when it goes */
     uint32_t flags;     /* enum region_module_flag */
 };
 
 /* At start: records the executable, the loader, libc and whatever else is loaded. Called in the
  * constructor. `r` may be NULL: then modules are known, but no rows are written. `auxv` (may be
- * NULL) is the auxiliary vector: it tells which module is the vdso. */
-void module_init(struct region *r, const uint64_t *auxv);
+ * NULL) is the auxiliary vector: it tells which module is the vdso. `offer` (may be NULL) is given
+ * the address of the hooks of each module that marks calls, see mark.h. */
+void module_init(struct region *r, const uint64_t *auxv, void (*offer)(uint64_t hooks));
+/* After module_init, when the hooks work: puts detours at the codec functions of what is loaded, if
+ * the process has this one thread only, and has the loader tell of what comes and goes. Without
+ * that (a debugger's breakpoint is there), later modules are seen when a stack passes through. */
+void module_follow(bool is_alone);
 /* In a forked child that got a region of its own: writes all that are still loaded into it. */
 void module_adopt(struct region *r);
 /* In a forked child until then: no rows are written. */

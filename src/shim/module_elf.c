@@ -127,6 +127,17 @@ static void find_symbols(const struct module *m, struct symbols *s) {
     }
 }
 
+bool module_elf_moves_text(const struct module *m) {
+    Elf64_Dyn d;
+    for (unsigned i = 0; i < 256 && m->dynamic; i++) {
+        if (!fetch(m, m->dynamic + i * sizeof d, &d, sizeof d) || d.d_tag == DT_NULL)
+            break;
+        if (d.d_tag == DT_TEXTREL || (d.d_tag == DT_FLAGS && d.d_un.d_val & DF_TEXTREL))
+            return true;
+    }
+    return false;
+}
+
 /* Whether symbol number i is called `name` and is defined in the module. */
 static bool is_definition(const struct module *m, const struct symbols *s, uint32_t i,
                           const char *name) {
@@ -210,14 +221,14 @@ static uint32_t find_allocator(const struct module *m) {
 
 /* ---- notes ---- */
 
-static bool find_build_id(const struct module *m, uint64_t at, uint64_t size,
+static void find_build_id(const struct module *m, uint64_t at, uint64_t size,
                           struct module_facts *facts) {
     uint64_t end = at + (size < NOTES_MAX ? size : NOTES_MAX);
     while (at + sizeof(Elf64_Nhdr) <= end) {
         Elf64_Nhdr note;
         char name[4];
         if (!fetch(m, at, &note, sizeof note))
-            return false;
+            return;
         uint64_t text = at + sizeof note;
         uint64_t bytes = text + ((note.n_namesz + 3ull) & ~3ull);
         if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 &&
@@ -225,11 +236,32 @@ static bool find_build_id(const struct module *m, uint64_t at, uint64_t size,
             uint32_t n =
                 note.n_descsz < sizeof facts->build_id ? note.n_descsz : sizeof facts->build_id;
             facts->build_id_size = fetch(m, bytes, facts->build_id, n) ? n : 0;
-            return true;
+            return;
         }
         at = bytes + ((note.n_descsz + 3ull) & ~3ull);
     }
-    return false;
+    return;
+}
+
+/* A note of squall.h among these: its 8 bytes are the distance from themselves to the hooks. */
+static uint64_t find_marks(const struct module *m, uint64_t at, uint64_t size) {
+    uint64_t end = at + (size < NOTES_MAX ? size : NOTES_MAX), distance;
+    while (at + sizeof(Elf64_Nhdr) <= end) {
+        Elf64_Nhdr note;
+        char name[8];
+        if (!fetch(m, at, &note, sizeof note))
+            return 0;
+        uint64_t text = at + sizeof note;
+        uint64_t bytes = text + ((note.n_namesz + 3ull) & ~3ull);
+        if (note.n_namesz == 7 && note.n_type == 1 && note.n_descsz == sizeof distance &&
+            fetch(m, text, name, sizeof name) && base_equal(name, 6, "squall") &&
+            fetch(m, bytes, &distance, sizeof distance)) {
+            uint64_t hooks = bytes + distance;
+            return hooks >= m->start && hooks < m->end ? hooks : 0;
+        }
+        at = bytes + ((note.n_descsz + 3ull) & ~3ull);
+    }
+    return 0;
 }
 
 void module_elf_facts(const struct module *m, struct module_facts *facts) {
@@ -240,9 +272,12 @@ void module_elf_facts(const struct module *m, struct module_facts *facts) {
         return;
     for (unsigned i = 0; i < header.e_phnum; i++) {
         uint64_t at = m->start + header.e_phoff + i * sizeof part;
-        if (fetch(m, at, &part, sizeof part) && part.p_type == PT_NOTE &&
-            find_build_id(m, m->base + part.p_vaddr, part.p_memsz, facts))
-            break;
+        if (!fetch(m, at, &part, sizeof part) || part.p_type != PT_NOTE)
+            continue;
+        if (!facts->build_id_size)
+            find_build_id(m, m->base + part.p_vaddr, part.p_memsz, facts);
+        if (!facts->marks)
+            facts->marks = find_marks(m, m->base + part.p_vaddr, part.p_memsz);
     }
     facts->allocator = find_allocator(m);
 }

@@ -12,6 +12,7 @@ struct module_facts {
     uint8_t build_id[20];
     uint32_t build_id_size;
     uint32_t allocator; /* enum region_allocator */
+    uint64_t marks;     /* address of its struct squall_hooks, 0 = none */
 };
 
 /* Completes a module of which either [start, end) or base and dynamic are known: start, end,
@@ -25,5 +26,8 @@ bool module_elf_find_at(struct module *m, uint64_t address);
 uint64_t module_elf_fingerprint(const struct module *m);
 
 void module_elf_facts(const struct module *m, struct module_facts *facts);
+
+/* Whether the loader relocates the module's code. */
+bool module_elf_moves_text(const struct module *m);
 
 #endif

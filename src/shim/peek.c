@@ -52,7 +52,8 @@ static size_t read_pages(uint8_t *dst, uint64_t address, size_t size) {
      * and its memory would be read without any error. */
     long pid = base_syscall(SYS_getpid);
     long n = base_syscall(SYS_process_vm_readv, pid, &local, 1, remote, count, 0);
-    if (n == -ENOSYS || n == -EPERM || n == -EACCES) {
+    /* A sandbox gives what error it likes, or 0. */
+    if (n <= 0 && n != -EFAULT && n != -ENOMEM && size) {
         RELAXED_STORE(&refused, 1);
         return read_probing(dst, address, size);
     }

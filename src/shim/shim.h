@@ -56,6 +56,24 @@ extern struct shim shim HIDDEN;
 #define SHIM_TIMED_EVERY 64u
 
 #define SHIM_RECENT 64u
+#define SHIM_CALLS 16u /* codec calls that a thread can be in at once */
+#define SHIM_CALL_BLOCKS 6u
+
+/* A codec call that the thread is in, see call.h. */
+struct shim_call {
+    uint64_t frame; /* address of the stub's frame */
+    uint64_t cookie;
+    uint64_t source; /* bytes */
+    uint64_t message;
+    uint32_t row;
+    uint32_t mark;                     /* row of the function, if the program marked it */
+    uint32_t context;                  /* number, 0 = none or not known yet */
+    uint32_t blocks[SHIM_CALL_BLOCKS]; /* large ones made in it while the context is not known */
+    uint8_t block_count;
+    uint8_t codec;
+    uint8_t direction;
+    uint8_t is_running; /* counted among those that run at once */
+};
 
 /* Memory of one thread that squall needs and the region does not; by number of the thread's row. */
 struct shim_private {
@@ -67,6 +85,15 @@ struct shim_private {
         uint64_t hash;
         uint32_t cell; /* 0 = none; only cells that the thread owns */
     } recent[SHIM_RECENT];
+    uint32_t call_depth;
+    uint16_t epoch; /* of the process when a thread got this */
+    uint64_t call_sequence;
+    struct shim_call calls[SHIM_CALLS];
+    struct {
+        uint64_t hash;
+        uint32_t row;
+        uint32_t untimed; /* calls until the next one whose CPU time is taken */
+    } recent_calls[SHIM_CALLS];
 };
 
 struct shim_self {

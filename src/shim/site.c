@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "account.h"
+#include "call.h"
 #include "codec.h"
 #include "index.h"
 #include "module.h"
@@ -41,14 +42,6 @@ static void init_cell(uint32_t row, uint32_t thread, uint32_t kind) {
         c->flags = REGION_CELL_PEAK_IS_BOUND;
 }
 
-/* Another try at a region, or a child's: what was mapped is used again. */
-static int empty_index(struct index *index, uint64_t rows) {
-    if (!index->words)
-        return index_init(index, rows);
-    index_clear(index);
-    return 0;
-}
-
 int site_init(void) {
     int error = open_tables();
     if (error)
@@ -58,11 +51,11 @@ int site_init(void) {
     init_cell(OVERFLOW_EXACT, 0, REGION_CELL_EXACT);
     SITE(0)->shared_cell = OVERFLOW_EXACT;
     const struct region_directory *d = shim.region.directory;
-    error = empty_index(&stacks, d[REGION_STACKS].capacity);
+    error = index_renew(&stacks, d[REGION_STACKS].capacity);
     if (!error)
-        error = empty_index(&sites, d[REGION_SITES].capacity);
+        error = index_renew(&sites, d[REGION_SITES].capacity);
     if (!error)
-        error = empty_index(&cells, d[REGION_CELLS].capacity);
+        error = index_renew(&cells, d[REGION_CELLS].capacity);
     return error;
 }
 
@@ -80,19 +73,28 @@ static uint32_t find_stack(uint64_t hash) {
     return 0;
 }
 
+/* Frames of ours are the stub of codec calls: they are not the program's. */
+static bool is_ours(uint64_t frame) {
+    extern char self_start[] __asm__("__ehdr_start") HIDDEN, self_end[] __asm__("_end") HIDDEN;
+    return frame - (uint64_t)self_start < (uint64_t)(self_end - self_start);
+}
+
 static uint32_t make_stack(uint64_t hash, const struct unwind_result *stack) {
     struct region *r = &shim.region;
-    uint32_t row = region_take(r, REGION_STACKS, 1);
-    uint32_t first = row && stack->count ? region_take(r, REGION_FRAMES, stack->count) : 0;
-    if (!row || (stack->count && !first)) {
+    uint32_t row = region_take(r, REGION_STACKS, 1), count = 0;
+    for (uint32_t i = 0; i < stack->count; i++)
+        count += !is_ours(stack->frames[i]);
+    uint32_t first = row && count ? region_take(r, REGION_FRAMES, count) : 0;
+    if (!row || (count && !first)) {
         region_lose(r, REGION_LOST_STACKS, 1);
         return 0;
     }
-    for (uint32_t i = 0; i < stack->count; i++)
-        *ROW(REGION_FRAMES, uint64_t, first + i) = stack->frames[i];
+    for (uint32_t i = 0, to = first; i < stack->count; i++)
+        if (!is_ours(stack->frames[i]))
+            *ROW(REGION_FRAMES, uint64_t, to++) = stack->frames[i];
     struct region_stack *s = STACK(row);
     s->first = first;
-    s->count = (uint16_t)stack->count;
+    s->count = (uint16_t)count;
     s->end = (uint8_t)stack->end;
     s->module_event = RELAXED_LOAD(&r->header->module_event);
     __atomic_store_n(&s->hash, hash, __ATOMIC_RELEASE);
@@ -113,11 +115,15 @@ static uint64_t hash_of(const struct unwind_result *stack) {
     return h ? h : 1;
 }
 
+uint32_t site_stack(const struct unwind_result *stack) {
+    uint64_t hash = hash_of(stack);
+    uint32_t row = find_stack(hash);
+    return row ? row : make_stack(hash, stack);
+}
+
 static uint32_t make_site(uint64_t hash, const struct unwind_result *stack) {
     struct region *r = &shim.region;
-    uint32_t stack_row = find_stack(hash);
-    if (!stack_row)
-        stack_row = make_stack(hash, stack);
+    uint32_t stack_row = site_stack(stack);
     uint32_t row = stack_row ? region_take(r, REGION_SITES, 1) : 0;
     if (!row) {
         if (stack_row)
@@ -129,6 +135,12 @@ static uint32_t make_site(uint64_t hash, const struct unwind_result *stack) {
     s->stack = stack_row;
     s->codec_function = in.function;
     s->direction = in.direction;
+    s->codec_call = call_current(&shim_self);
+    uint32_t mark = in.function ? 0 : call_mark(&shim_self);
+    if (mark)
+        s->codec_function = mark;
+    if (mark || (in.function && !in.direction))
+        s->direction = call_direction(&shim_self);
     __atomic_store_n(&s->hash, hash, __ATOMIC_RELEASE);
     uint32_t winner = index_add(&sites, hash, row, site_is);
     if (winner != row)

@@ -6,6 +6,8 @@
 
 int site_init(void);
 
+/* The row of a stack; 0 = no room (counted as lost). */
+uint32_t site_stack(const struct unwind_result *stack);
 /* The site of a stack; 0 = the overflow site (counted as lost). */
 uint32_t site_find(const struct unwind_result *stack);
 /* The thread's cell at a stack, made at the first event, or the shared cell of the site where

@@ -5,6 +5,7 @@
 
 #include "account.h"
 #include "base/syscall.h"
+#include "call.h"
 #include "clock.h"
 #include "decide.h"
 
@@ -45,12 +46,15 @@ static struct shim_private *private_of(uint32_t row) {
         return NULL;
     }
     struct shim_private *p = (void *)(chunk + row % CHUNK * private_size());
+    if (p->call_depth && p->epoch == shim.epoch) /* the row's last thread died in codec calls */
+        call_reap(p);
     /* The walker's memory may be another thread's of before: it checks all that it remembers. */
     base_zero(p, sizeof *p);
     uint64_t behind = ((uint64_t)(p + 1) + 63) & ~63ull;
     p->unwind = shim.walks ? (struct unwind_thread *)behind : NULL;
     p->random = base_mix(shim.seed + row);
     p->timed_in = SHIM_TIMED_EVERY;
+    p->epoch = shim.epoch;
     return p;
 }
 
@@ -179,6 +183,22 @@ void account_register(struct shim_self *self) {
     self->row = row;
     __atomic_store_n(&shim.slots[row], THREAD(row), __ATOMIC_RELEASE);
     self->slot = &shim.slots[row];
+}
+
+void account_reap(void) {
+    uint64_t used = RELAXED_LOAD(&shim.region.directory[REGION_THREADS].used);
+    for (uint64_t i = 1; i < used && i < shim.slot_count; i++) {
+        struct region_thread *t = THREAD(i);
+        uint32_t call = RELAXED_LOAD(&t->codec_call), owner = RELAXED_LOAD(&t->owner);
+        if (!call || !owner || base_syscall(SYS_tgkill, shim.pid, owner, 0) != -ESRCH ||
+            !__atomic_compare_exchange_n(&t->codec_call, &call, 0, false, __ATOMIC_ACQ_REL,
+                                         __ATOMIC_RELAXED))
+            continue;
+        uint8_t *chunk = i / CHUNK < CHUNKS ? chunks[i / CHUNK] : NULL;
+        struct shim_private *p = (void *)(chunk + i % CHUNK * private_size());
+        if (chunk && p->epoch == shim.epoch && RELAXED_LOAD(&t->owner) == owner)
+            call_reap(p);
+    }
 }
 
 void account_shared_counts(uint64_t allocs, uint64_t bytes, uint64_t frees) {

@@ -127,6 +127,11 @@ static COLD bool enter(struct unwind_thread *t, uint64_t sp, uint64_t tp) {
     return false;
 }
 
+bool unwind_owns(struct unwind_thread *t, uint64_t sp) {
+    uint64_t tp = thread_pointer();
+    return (t->thread_pointer == tp && is_own(t, sp)) || enter(t, sp, tp);
+}
+
 /* Upwards from here page by page: what is above the initial stack is not adjacent. */
 static uint64_t find_initial_hi(uint64_t sp) {
     uint64_t at = sp & ~(PEEK_PAGE - 1);

@@ -58,6 +58,9 @@ int unwind_init(void);
 void unwind_walk(struct unwind_thread *t, const struct unwind_start *start,
                  struct unwind_result *result);
 
+/* Whether `sp` is on the calling thread's own stack, above its stack pointer. */
+bool unwind_owns(struct unwind_thread *t, uint64_t sp);
+
 /* All rules compiled so far may be wrong: a module was unloaded or its range reused. */
 void unwind_invalidate(void);
 

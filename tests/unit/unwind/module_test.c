@@ -208,7 +208,7 @@ int main(int argc, char **argv, char **environment) {
         environment++;
     if (unwind_init() || region_map(&region, -1, 1 << 24))
         return 2;
-    module_init(&region, (const uint64_t *)(environment + 1));
+    module_init(&region, (const uint64_t *)(environment + 1), NULL);
     check_loaded();
     check_unload();
     check_threads();

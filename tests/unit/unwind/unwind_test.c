@@ -285,7 +285,7 @@ int main(int argc, char **argv) {
     int rounds = argc > 1 ? atoi(argv[1]) : 1000;
     if (unwind_init())
         return 2;
-    module_init(NULL, NULL);
+    module_init(NULL, NULL, NULL);
     setvbuf(stdout, NULL, _IOLBF, 0);
 
     starts();

@@ -330,7 +330,7 @@ int main(int argc, char **argv) {
     if (unwind_init())
         return 2;
     dlopen("libcrypto.so.3", RTLD_NOW); /* assembly: expressions, odd registers */
-    module_init(NULL, NULL);
+    module_init(NULL, NULL, NULL);
     void *stack =
         mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     pthread_attr_init(&attributes);

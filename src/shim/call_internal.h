@@ -1,0 +1,81 @@
+/* The inside of call: reading arguments, rows, messages and what blocks serve. */
+#ifndef SQUALL_SHIM_CALL_INTERNAL_H
+#define SQUALL_SHIM_CALL_INTERNAL_H
+
+#include "call.h"
+
+/* ---- call.c: a call begins and ends ---- */
+
+/* Whether it can be recorded at all; else it is counted as lost. What follows is done with `busy`
+ * set. */
+bool call_may_record(struct shim_self *self);
+/* `f` is in memory that lasts as long as the call, zeroed from cookie on, with its function and
+ * arguments. False: it is not recorded, and has no end. */
+bool call_begin(struct shim_self *self, struct call_frame *f, const struct unwind_start *at,
+                const struct shim_call *outer);
+/* The call around one with this frame, by the program's own nesting; NULL = it is outermost. Those
+ * that were left are taken off the list. */
+const struct shim_call *call_find_outer(struct shim_private *p, uint64_t frame);
+struct call_result;
+bool call_may_end(struct shim_self *self, const struct call_frame *f);
+/* `value` is what the function returned. */
+void call_end(struct shim_self *self, struct call_frame *f, uint64_t now, uint64_t value,
+              const struct call_result *result);
+/* The newest call of the stack that we are on is passed by an exception. */
+void call_unwound(struct shim_self *self, uint64_t here);
+
+/* ---- call_args.c: by the function's shape ---- */
+
+/* Source, destination and their sizes, before the call. */
+void call_args_read(struct call_frame *f);
+
+struct call_result {
+    uint64_t consumed, produced;
+    bool failed;
+    bool finished; /* the message is complete */
+};
+/* After it, with `value` returned. */
+void call_args_result(const struct call_frame *f, uint64_t value, struct call_result *r);
+
+/* ---- call_rows.c ---- */
+
+/* Private indexes of a region's calls and contexts. Returns 0 or -errno. */
+int call_rows_open(void);
+
+/* The row of a call of this thread; 0 = no room. */
+uint32_t call_rows_find(struct shim_self *self, const struct call_frame *f,
+                        const struct unwind_start *at, uint32_t direction);
+/* Counts a call that `outer`, one of the same codec, makes. False: no room. */
+bool call_rows_add_nested(struct shim_self *self, const struct codec_function *function,
+                          const struct shim_call *outer);
+
+/* Whether CPU time and faults are taken now. */
+bool call_rows_is_timed(struct shim_private *p, uint32_t row);
+void call_rows_usage(uint64_t *cpu_ns, uint32_t *page_faults, uint32_t *context_switches);
+
+/* What one call, or the calls of one message, took. */
+struct call_cost {
+    uint64_t ticks, cpu_ns, timed_ticks; /* timed_ticks 0: cpu_ns and below are not known */
+    uint32_t page_faults, context_switches;
+};
+void call_rows_add(uint32_t row, const struct call_frame *f, const struct call_result *r,
+                   const struct call_cost *cost);
+void call_rows_add_message(uint32_t row, uint64_t source, uint64_t produced,
+                           const struct call_cost *cost);
+/* Of a call that began at one level and ended at another (0 = not known). */
+void call_rows_add_level(uint32_t row, uint32_t level, uint32_t end_level, uint64_t source,
+                         const struct call_cost *cost);
+/* The process had `level` (above 0) calls under way for so long. */
+void call_rows_add_wall(uint32_t level, uint64_t ticks);
+/* The row for contexts that this call makes; 0 = no room. */
+uint32_t call_rows_context(uint32_t call);
+
+/* ---- call_serve.c: messages, and the blocks that serve them ---- */
+
+/* Before the call: its context, the message it belongs to, the blocks of its arguments. */
+void call_serve_begin(struct shim_self *self, struct call_frame *f, uint32_t direction);
+/* After it. */
+void call_serve_end(struct shim_self *self, struct call_frame *f, struct shim_call *call,
+                    uint64_t value, const struct call_result *r, const struct call_cost *cost);
+
+#endif

@@ -1,0 +1,242 @@
+/* Thunks near the code, and the writing of code. */
+#include "detour.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include "base/syscall.h"
+#include "move.h"
+
+#define SLOT 96u
+#define JUMP 5u            /* e9 and 32 bits */
+#define MOVED_AT 24u       /* behind the thunk */
+#define REACH (7ull << 28) /* 1.75 GiB: a jump reaches 2 */
+#define LOWEST 0x10000ull
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
+/* ---- memory within reach ---- */
+
+static uint64_t map_at(uint64_t at, uint64_t size) {
+    long got = base_syscall(SYS_mmap, at, size, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    if (base_is_error(got))
+        return 0;
+    if ((uint64_t)got == at)
+        return at;
+    base_syscall(SYS_munmap, got, size); /* before Linux 4.17 the address is only a hint */
+    return 0;
+}
+
+/* Below the module first: above a program lies its heap, which would find its way barred. Steps
+ * grow by an eighth: neighbours are other modules, then come the wide gaps between mappings. */
+static uint64_t map_near(uint64_t low, uint64_t high, uint64_t size) {
+    uint64_t at, off = size + 0x10000;
+    for (; high - low + off < REACH && low > LOWEST + off; off += off / 8) {
+        at = map_at((low - off) & ~0xfffull, size);
+        if (at)
+            return at;
+    }
+    for (off = 1ull << 30; high - low + off + size < REACH; off += 16u << 20) {
+        at = map_at((high + off) & ~0xfffull, size);
+        if (at)
+            return at;
+    }
+    return 0;
+}
+
+/* ---- writing code ---- */
+
+static bool write_by_file(int fd, uint64_t at, const void *bytes, size_t size) {
+    return fd >= 0 && base_syscall(SYS_pwrite64, fd, bytes, size, at) == (long)size;
+}
+
+/* Where /proc is not to be had: its pages are writable for a moment. */
+static bool write_by_protection(uint64_t at, const void *bytes, size_t size) {
+    uint64_t page = at & ~0xfffull, length = ((at + size + 0xfff) & ~0xfffull) - page;
+    if (base_syscall(SYS_mprotect, page, length, PROT_READ | PROT_WRITE | PROT_EXEC))
+        return false;
+    base_move((void *)at, bytes, size);
+    base_syscall(SYS_mprotect, page, length, PROT_READ | PROT_EXEC);
+    return true;
+}
+
+static bool write_code(int fd, uint64_t at, const void *bytes, size_t size) {
+    return write_by_file(fd, at, bytes, size) || write_by_protection(at, bytes, size);
+}
+
+static int open_memory(void) {
+    return (int)base_syscall(SYS_openat, AT_FDCWD, "/proc/self/mem", O_RDWR | O_CLOEXEC, 0);
+}
+
+static void close_memory(int fd) {
+    if (fd >= 0)
+        base_syscall(SYS_close, fd);
+}
+
+/* ---- thunks ---- */
+
+static void put32(uint8_t *at, uint32_t v) {
+    base_move(at, &v, sizeof v);
+}
+
+static void put64(uint8_t *at, uint64_t v) {
+    base_move(at, &v, sizeof v);
+}
+
+static void put_jump(uint8_t *at, uint64_t from, uint64_t to) {
+    at[0] = 0xe9;
+    put32(at + 1, (uint32_t)(to - from - JUMP));
+}
+
+/* push number; jmp *(%rip): no register is touched, for a compiler that knows all callers of a
+ * function knows which ones it leaves alone. */
+static void put_thunk(uint8_t *at, uint32_t number, uint64_t target) {
+    at[0] = 0x68;
+    put32(at + 1, number);
+    at[5] = 0xff;
+    at[6] = 0x25;
+    put32(at + 7, 0);
+    put64(at + 11, target);
+}
+
+static uint16_t refusal(enum move_refusal why) {
+    switch (why) {
+    case MOVE_OK:
+        return REGION_REFUSED_NOT;
+    case MOVE_JUMP:
+        return REGION_REFUSED_JUMP;
+    case MOVE_SHORT:
+        return REGION_REFUSED_SHORT;
+    case MOVE_BREAKPOINT:
+        return REGION_REFUSED_BREAKPOINT;
+    case MOVE_ROOM:
+        return REGION_REFUSED_ROOM;
+    default:
+        return REGION_REFUSED_DECODE;
+    }
+}
+
+/* Fills a slot; *jump_at is where the jump to it goes. */
+static uint16_t make_slot(uint8_t *slot, const struct codec_function *f, uint32_t number,
+                          void (*stub)(void), uint64_t *jump_at) {
+    struct move m;
+    uint64_t moved_at = (uint64_t)slot + MOVED_AT;
+    enum move_refusal why = move_prologue((const uint8_t *)f->start, f->start, f->end - f->start,
+                                          slot + MOVED_AT, SLOT - MOVED_AT - JUMP, moved_at, &m);
+    if (why != MOVE_OK)
+        return refusal(why);
+    put_thunk(slot, number, (uint64_t)stub);
+    *jump_at = f->start + m.skip;
+    if (!m.ends)
+        put_jump(slot + MOVED_AT + m.size, moved_at + m.size, *jump_at + m.taken);
+    return REGION_REFUSED_NOT;
+}
+
+static uint64_t room_size(const struct codec_function *f, uint32_t count) {
+    uint64_t size = 0;
+    for (uint32_t i = 0; i < count; i++)
+        size += f[i].refused ? 0 : SLOT;
+    return (size + 0xfff) & ~0xfffull;
+}
+
+static void refuse_all(struct codec_function *f, uint32_t count, uint16_t why) {
+    for (uint32_t i = 0; i < count; i++)
+        if (!f[i].refused)
+            f[i].refused = why;
+}
+
+/* The thunks are complete and executable before the first jump leads to one. */
+static void put_jumps(int fd, struct codec_function *f, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t jump[JUMP];
+        if (f[i].refused)
+            continue;
+        put_jump(jump, f[i].jump_at, f[i].original - MOVED_AT);
+        if (!write_code(fd, f[i].jump_at, jump, sizeof jump))
+            f[i].refused = REGION_REFUSED_WRITE;
+    }
+}
+
+void detour_put(const struct module *m, struct codec_function *f, uint32_t count,
+                uint32_t first_number, void (*stub)(void), struct detour_room *room) {
+    uint64_t size = room_size(f, count);
+    uint64_t at = size ? map_near(m->start, m->end, size) : 0;
+    *room = (struct detour_room){.at = at, .size = at ? size : 0};
+    if (!at) {
+        refuse_all(f, count, REGION_REFUSED_ROOM);
+        return;
+    }
+    uint8_t *slot = (uint8_t *)at;
+    for (uint32_t i = 0; i < count; i++) {
+        if (f[i].refused)
+            continue;
+        f[i].refused = make_slot(slot, &f[i], first_number + i, stub, &f[i].jump_at);
+        f[i].original = (uint64_t)slot + MOVED_AT;
+        slot += f[i].refused ? 0 : SLOT;
+    }
+    if (base_syscall(SYS_mprotect, at, size, PROT_READ | PROT_EXEC)) {
+        refuse_all(f, count, REGION_REFUSED_WRITE);
+        detour_forget(room);
+        return;
+    }
+    int fd = open_memory();
+    put_jumps(fd, f, count);
+    close_memory(fd);
+}
+
+bool detour_is_there(const struct codec_function *f) {
+    uint8_t jump[JUMP];
+    bool same = true;
+    put_jump(jump, f->jump_at, f->original - MOVED_AT);
+    for (unsigned i = 0; i < JUMP; i++)
+        same &= ((const uint8_t *)f->jump_at)[i] == jump[i];
+    return same;
+}
+
+void detour_forget(struct detour_room *room) {
+    if (room->size)
+        base_syscall(SYS_munmap, room->at, room->size);
+    room->at = room->size = 0;
+}
+
+/* ---- an empty function ---- */
+
+/* A return, behind an endbr64 perhaps, and padding that nothing jumps to. */
+static bool is_empty(const uint8_t *code, uint32_t *skip) {
+    static const uint8_t endbr64[4] = {0xf3, 0x0f, 0x1e, 0xfa};
+    uint32_t at = 0;
+    for (; at < sizeof endbr64 && code[at] == endbr64[at]; at++)
+        ;
+    if (at && at != sizeof endbr64)
+        return false;
+    *skip = at;
+    /* Functions begin on 16 bytes; what is left of these is nobody's, and begins like a nop. */
+    uint8_t next = code[at + 1];
+    bool is_padded = next == 0x66 || next == 0x0f || next == 0x90 || next == 0x2e || next == 0xcc;
+    return code[at] == 0xc3 && (uint64_t)code % 16 == 0 && at + JUMP <= 16 && is_padded;
+}
+
+int detour_hook_empty(uint64_t address, void (*target)(void)) {
+    uint8_t jump[JUMP];
+    uint32_t skip;
+    if (!is_empty((const uint8_t *)address, &skip))
+        return -ENOTSUP;
+    uint64_t thunk = map_near(address, address + 16, 4096);
+    if (!thunk)
+        return -ENOMEM;
+    static const uint8_t indirect[6] = {0xff, 0x25, 0, 0, 0, 0}; /* jmp *(%rip) */
+    base_move((void *)thunk, indirect, sizeof indirect);
+    put64((uint8_t *)thunk + sizeof indirect, (uint64_t)target);
+    int error = (int)base_syscall(SYS_mprotect, thunk, 4096, PROT_READ | PROT_EXEC);
+    put_jump(jump, address + skip, thunk);
+    int fd = open_memory();
+    if (!error && !write_code(fd, address + skip, jump, sizeof jump))
+        error = -EACCES;
+    close_memory(fd);
+    if (error)
+        base_syscall(SYS_munmap, thunk, 4096);
+    return error;
+}
