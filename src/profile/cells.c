@@ -29,7 +29,8 @@ static uint64_t upright(uint64_t inverted) {
     return inverted ? ~inverted : 0;
 }
 
-static void decode_large(const struct region_large *row, struct profile_large *large) {
+static void decode_large(const struct profile_process *p, const struct region_large *row,
+                         struct profile_large *large) {
     *large = (struct profile_large){
         .allocs = row->allocs,
         .frees = row->frees,
@@ -50,6 +51,11 @@ static void decode_large(const struct region_large *row, struct profile_large *l
         .input_bytes = row->input_bytes,
         .source_ratio_count = row->source_ratio_count,
         .produced_ratio_count = row->produced_ratio_count,
+        .grown = row->grown,
+        .handed_over = row->handed_over,
+        .served_source_bytes = row->served_source_bytes,
+        .served_produced_bytes = row->served_produced_bytes,
+        .served_call = decode_call_of(p, row->served_call),
     };
     if (row->source_ratio_count) {
         large->source_ratio_min = ratio(upright(row->source_ratio_min_inverted));
@@ -115,7 +121,7 @@ static void decode_cell(const struct profile_process *p, const struct region_vie
     cell->live_blocks = left(cell->allocs, cell->frees);
     decode_life(p->ticks_per_ns, row, remote, &cell->life);
     if (large)
-        decode_large(large, &cell->large);
+        decode_large(p, large, &cell->large);
 }
 
 /* A row that was taken but not yet written, or never used. */
@@ -188,6 +194,7 @@ int decode_cells(struct profile_process *p, struct memory *memory) {
             row->runtime <= REGION_RUNTIME_GO ? row->runtime : (uint32_t)REGION_RUNTIME_C;
         site->codec_function =
             row->codec_function < p->codec_function_count ? row->codec_function : 0;
+        site->codec_call = decode_call_of(p, row->codec_call);
         site->direction =
             row->direction <= REGION_DECOMPRESS ? row->direction : (uint32_t)REGION_DIRECTION_NONE;
         site->large_peak = row->large_peak;

@@ -72,6 +72,7 @@ static int decode_header(struct profile_process *p, const struct region_view *vi
     p->large_peak = h->large_peak;
     p->large_allocs = h->large_allocs;
     p->large_bytes = h->large_bytes;
+    p->codec_bytes = h->codec_bytes;
     return decode_arguments(p, view, arena);
 }
 
@@ -278,8 +279,8 @@ int decode_process(struct profile_process *p, struct image *image, const char *f
     p->file = arena_copy(arena, file, strlen(file));
     if (!p->file || decode_header(p, view, arena) || decode_threads(p, view, arena) ||
         decode_modules(p, view, arena) || decode_stacks(p, view, arena) ||
-        decode_codec_functions(p, view, arena) || decode_ticks(p, view, arena) ||
-        decode_cells(p, memory))
+        decode_codec_functions(p, view, arena) || decode_codec(p, memory) ||
+        decode_ticks(p, view, arena) || decode_cells(p, memory))
         goto cleanup;
     status = 0;
 cleanup:

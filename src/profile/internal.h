@@ -2,7 +2,7 @@
  *
  * The way of the bytes: a source (file or memory) gives a region, which image.c copies into an
  * image (private memory, checked once), or a packed dump, from which dump.c takes such images.
- * decode.c and cells.c make a profile_process of an image; state.c and clock.c say what became of
+ * decode*.c and cells.c make a profile_process of an image; state.c and clock.c say what became of
  * the process and what its ticks are worth. */
 #ifndef SQUALL_PROFILE_INTERNAL_H
 #define SQUALL_PROFILE_INTERNAL_H
@@ -110,7 +110,7 @@ void clock_calibrate(const struct image *image, struct calibration *out);
 /* Ticks to nanoseconds; saturates. */
 uint64_t clock_ns(double ticks_per_ns, uint64_t ticks);
 
-/* ---- decode.c, cells.c ---- */
+/* ---- decode.c, decode_codec.c, cells.c ---- */
 
 /* Behind profile_process.memory. */
 struct memory {
@@ -122,6 +122,11 @@ struct memory {
  * frees what there is). state, seconds_ns and the clock are set before by the caller. */
 int decode_process(struct profile_process *p, struct image *image, const char *file,
                    struct profile_error *error);
+/* Codec calls, contexts, mappings; needs stacks and codec functions. */
+/* The row where the calls of this one are added up, 0 = no such call. */
+uint32_t decode_call_of(const struct profile_process *p, uint32_t row);
+int decode_codec(struct profile_process *p, struct memory *memory);
+/* Sites and their cells; needs all that they refer to. */
 int decode_cells(struct profile_process *p, struct memory *memory);
 /* The age of a process at its last sign of life in the image. */
 uint64_t decode_last_sign(const struct image *image, double ticks_per_ns);

@@ -132,9 +132,11 @@ struct profile_codec_size {
 struct profile_concurrency {
     uint32_t level; /* calls at once; above 32 the first of a class */
     uint64_t calls, source_bytes, ns, cpu_ns;
+    uint64_t wall_ns, flow_bytes; /* of the process only, see region_concurrency */
 };
 
 struct profile_codec_call {
+    uint32_t same_as;  /* index: the calls of this row are added up there; calls is 0 elsewhere */
     uint32_t function; /* index into codec_functions */
     uint32_t stack;    /* of the caller */
     uint64_t calls, nested, failures, left, messages;
@@ -188,7 +190,8 @@ struct profile_process {
     uint64_t lost[32];   /* by enum region_lost */
     uint64_t inherited_frees, untracked_frees;
     uint64_t large_live, large_peak, large_allocs, large_bytes;
-    uint64_t torn; /* rows that were torn */
+    uint64_t codec_bytes; /* header.codec_bytes */
+    uint64_t torn;        /* rows that were torn */
 
     /* Index 0 is the row 0 of each table. */
     struct profile_thread *threads;

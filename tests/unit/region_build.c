@@ -229,6 +229,128 @@ void region_build_sample(struct region_build *b) {
     sample_ticks(b);
 }
 
+uint32_t region_build_codec_function(struct region_build *b, const char *name, uint16_t codec,
+                                     enum region_direction direction) {
+    uint32_t row = region_build_take(b, REGION_CODEC_FUNCTIONS, 1);
+    struct region_codec_function *f = region_build_row(b, REGION_CODEC_FUNCTIONS, row);
+    f->name = region_build_string(b, name, strlen(name));
+    f->codec = codec;
+    f->direction = (uint8_t)direction;
+    f->found = REGION_FOUND_NAME;
+    return row;
+}
+
+struct region_codec_call *region_build_codec_call(struct region_build *b, uint32_t function,
+                                                  uint32_t stack, bool sizes, bool levels) {
+    uint64_t level_rows = b->directory[REGION_CONCURRENCY - 1].used;
+    uint32_t row = region_build_take(b, REGION_CODEC_CALLS, 1);
+    struct region_codec_call *c = region_build_row(b, REGION_CODEC_CALLS, row);
+    c->function = function;
+    c->stack = stack;
+    if (level_rows < REGION_LEVELS) /* the process's own come first */
+        region_build_take(b, REGION_CONCURRENCY, (uint32_t)(REGION_LEVELS - level_rows));
+    if (sizes)
+        c->sizes = region_build_take(b, REGION_CODEC_SIZES, REGION_SIZE_CLASSES);
+    if (levels)
+        c->concurrency = region_build_take(b, REGION_CONCURRENCY, REGION_LEVELS);
+    return c;
+}
+
+struct region_codec_size *region_build_size(struct region_build *b,
+                                            const struct region_codec_call *call, uint32_t class) {
+    return region_build_row(b, REGION_CODEC_SIZES, call->sizes + class);
+}
+
+struct region_concurrency *region_build_level(struct region_build *b, uint32_t first,
+                                              uint32_t row) {
+    return region_build_row(b, REGION_CONCURRENCY, first + row);
+}
+
+/* Every call timed: its figures are to be passed on as they are, though timed_ticks are fewer. */
+static void codec_timed(struct region_build *b, uint32_t function, uint32_t stack) {
+    struct region_codec_call *c = region_build_codec_call(b, function, stack, true, true);
+    c->calls = c->timed = 10;
+    c->failures = 2;
+    c->left = 1;
+    c->source_bytes = 1000000;
+    c->produced_bytes = 250000;
+    c->output_capacity = 1200000;
+    c->ticks = 3000000;
+    c->timed_ticks = 2000000;
+    c->cpu_ns = 900001;
+    c->page_faults = 77;
+    c->context_switches = 5;
+    c->thread = 1;
+    c->messages = 9;
+    *region_build_size(b, c, 0) = (struct region_codec_size){.messages = 1, .ticks = 300};
+    *region_build_size(b, c, 11) = (struct region_codec_size){.messages = 6,
+                                                              .source_bytes = 9000,
+                                                              .produced_bytes = 3000,
+                                                              .ticks = 90000,
+                                                              .cpu_ns = 4000,
+                                                              .page_faults = 8,
+                                                              .context_switches = 2,
+                                                              .timed_ticks = 30000};
+    *region_build_size(b, c, 47) = (struct region_codec_size){.messages = 2, .timed_ticks = 1};
+    *region_build_level(b, c->concurrency, 0) = (struct region_concurrency){
+        .calls = 4, .source_bytes = 400, .ticks = 600, .cpu_ns = 100, .timed_ticks = 300};
+    region_build_level(b, c->concurrency, 63)->calls = 6;
+}
+
+/* One call in ten timed. */
+static void codec_sampled(struct region_build *b, uint32_t function, uint32_t stack) {
+    struct region_codec_call *c = region_build_codec_call(b, function, stack, false, false);
+    c->calls = 100;
+    c->timed = 10;
+    c->ticks = 30000;
+    c->timed_ticks = 3000;
+    c->cpu_ns = 500;
+    c->page_faults = 3;
+    c->context_switches = 1;
+}
+
+static void codec_served(struct region_build *b, uint32_t stack, uint32_t thread) {
+    uint32_t site = region_build_site(b, stack), row = region_build_take(b, REGION_LARGE, 1);
+    struct region_cell *c = region_build_cell(b, site, thread, REGION_CELL_EXACT);
+    struct region_large *l = region_build_row(b, REGION_LARGE, row);
+    struct region_site *s = region_build_row(b, REGION_SITES, site);
+    s->codec_call = 1;
+    c->allocs = c->samples = 1;
+    c->bytes = 100000;
+    c->large = row;
+    l->served_call = 1;
+    l->allocs = l->output_allocs = 1;
+    l->bytes = l->output_bytes = 100000;
+    l->grown = 4;
+    l->handed_over = 5;
+    l->served_source_bytes = 600;
+    l->served_produced_bytes = 700;
+}
+
+void region_build_codec(struct region_build *b) {
+    const uint64_t frames[] = {0x400123, 0x400456};
+    uint32_t stack = region_build_stack(b, frames, 2);
+    uint32_t first = region_build_codec_function(b, "ZSTD_compress", 2, REGION_COMPRESS);
+    uint32_t second = region_build_codec_function(b, "deflate", 3, REGION_COMPRESS);
+    struct region_codec_call *c;
+    struct region_context *context;
+    struct region_anon *anon;
+    codec_timed(b, first, stack);
+    codec_sampled(b, second, stack);
+    region_build_codec_call(b, second, 0, false, false);
+    c = region_build_codec_call(b, first, 0, false, false);
+    c->calls = c->nested = 4;
+    for (uint32_t i = 31; i < 33; i++)
+        region_build_level(b, 0, i)->calls = i;
+    context = region_build_row(b, REGION_CONTEXTS, region_build_take(b, REGION_CONTEXTS, 1));
+    *context = (struct region_context){first, stack, 11, 10, 9, 12, 13, 14, 0};
+    anon = region_build_row(b, REGION_ANON, region_build_take(b, REGION_ANON, 1));
+    *anon = (struct region_anon){
+        .stack = stack, .maps = 3, .unmaps = 2, .bytes = 300, .unmapped_bytes = 200};
+    codec_served(b, stack, region_build_thread(b, 4242, "main"));
+    b->header->codec_bytes = 1000000;
+}
+
 int region_build_write(const struct region_build *b, const char *path) {
     int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     assert(fd >= 0 && ftruncate(fd, (off_t)b->bound) == 0);

@@ -32,6 +32,19 @@ struct region_cell *region_build_cell(struct region_build *b, uint32_t site, uin
 /* A program with two threads, three stacks, a sampled and a shared cell, remote frees and ticks. */
 void region_build_sample(struct region_build *b);
 
+uint32_t region_build_codec_function(struct region_build *b, const char *name, uint16_t codec,
+                                     enum region_direction direction);
+/* Takes a row for calls of a function, with `sizes` and `levels` blocks of its own if asked. */
+struct region_codec_call *region_build_codec_call(struct region_build *b, uint32_t function,
+                                                  uint32_t stack, bool sizes, bool levels);
+/* Rows that belong to a call, by its number: see region.h. */
+struct region_codec_size *region_build_size(struct region_build *b,
+                                            const struct region_codec_call *call, uint32_t class);
+struct region_concurrency *region_build_level(struct region_build *b, uint32_t first, uint32_t row);
+/* Two functions; calls of which all, some and none were timed, one row that nobody used and one
+ * that is only nested; contexts, a mapping, and a site whose blocks served the first call. */
+void region_build_codec(struct region_build *b);
+
 /* Writes a sparse file as the shim would; returns its descriptor. */
 int region_build_write(const struct region_build *b, const char *path);
 
