@@ -65,6 +65,7 @@ struct analyse_options {
     uint64_t min_size; /* only sites whose largest block has at least this many bytes */
     bool one_site;     /* only the site with this id */
     uint32_t site;
+    bool brief; /* for a summary: files are not searched for codecs without a name */
 };
 
 /* min, max and mean are exact, p50 and p99 from the histogram. */
@@ -104,8 +105,10 @@ struct analyse_site {
     struct analyse_ratio source_ratio, produced_ratio;
     struct analyse_spread size, life;
     double bytes_per_second, allocs_per_second;
-    const char *codec;          /* "zstd"; NULL = not in a codec call or not known */
+    const char *codec;          /* "zstd", of the call it is in, else of the one it served; NULL =
+                                   neither or not known */
     const char *codec_function; /* NULL = not in a codec call */
+    const char *served_by;      /* function whose output or input its blocks were; NULL = none */
     uint32_t direction;         /* enum region_direction */
     enum analyse_role role;     /* the one with most bytes */
     bool flagged, reused;
@@ -121,16 +124,28 @@ struct analyse_evidence {
     enum analyse_evidence_kind kind;
     uint64_t integer;
     double number;
-    const char *text;
+    char *text; /* the finding's own */
 };
 
+/* One way out, and what it would have spared in this run where that can be computed. */
+struct analyse_remedy {
+    const char *name; /* "keep_destination", "low_memory", "cap_concurrency", ... */
+    char *text;
+    bool saves; /* else the three below are not known */
+    uint64_t saved_allocs, saved_bytes, saved_peak_bytes;
+};
+
+/* The ids of the rules, what they look for and the names of evidence are in docs/findings.md. */
 struct analyse_finding {
-    const char *rule;              /* of fixes.md */
-    uint32_t site;                 /* id */
+    const char *rule;
+    uint32_t site;                 /* id of the worst, which `top` may have left out */
+    bool has_site;                 /* else it is about calls, not about a place */
     double rank;                   /* larger is worse */
     char *summary, *fix, *caution; /* caution may be NULL */
     struct analyse_evidence *evidence;
     uint32_t evidence_count;
+    struct analyse_remedy *remedies;
+    uint32_t remedy_count;
 };
 
 struct analyse_statement {
@@ -152,9 +167,11 @@ struct analysis {
     double seconds;
     struct analyse_site *sites; /* those that the options keep, as sorted */
     uint32_t site_count;
-    uint32_t sites_before_top;        /* how many passed the filters */
-    uint32_t sites_recorded;          /* how many the process has */
-    struct analyse_finding *findings; /* worst first */
+    uint32_t sites_before_top; /* how many passed the filters; they follow in `sites` */
+    uint32_t sites_recorded;   /* how many the process has */
+    const struct profile_codec_call **codec_calls; /* those made, most source bytes first */
+    uint32_t codec_call_count;
+    struct analyse_finding *findings; /* worst first; `top` takes none away */
     uint32_t finding_count;
     struct analyse_statement *statements;
     uint32_t statement_count;
@@ -179,6 +196,9 @@ const char *analyse_state_name(enum profile_state state); /* "running" */
 const char *analyse_allocator_name(uint32_t allocator);   /* "mimalloc"; NULL = none */
 const char *analyse_role_name(enum analyse_role role);    /* NULL = none */
 const char *analyse_direction_name(uint32_t direction);   /* "compress"; NULL = none */
-const char *analyse_codec_of(const char *function);       /* "ZSTD_compress2": "zstd", or NULL */
+const char *analyse_refused_name(uint32_t refused);       /* "short"; NULL = not refused */
+const char *analyse_found_name(uint32_t found);           /* "name"; NULL = not known */
+const char *analyse_codec_name(const struct profile_codec_function *f); /* NULL = not known */
+const char *analyse_codec_of(const char *function); /* "ZSTD_compress2": "zstd", or NULL */
 
 #endif

@@ -48,17 +48,35 @@ static void set_role(struct analyse_site *site) {
     site->reused = large->reused > 0;
 }
 
+const char *analyse_codec_name(const struct profile_codec_function *f) {
+    const char *name = codec_table_codec_name(f->codec);
+    return name ? name : analyse_codec_of(f->name);
+}
+
+/* The codec call that used blocks of this site as output or input. A buffer is made by the program,
+ * outside the call: what it serves is all that tells its codec. */
+static void set_served(struct analyse_site *site, const struct profile_process *p) {
+    uint32_t number = site->large.served_call;
+    if (!number || number >= p->codec_call_count)
+        return;
+    number = p->codec_calls[number].function;
+    if (!number || number >= p->codec_function_count)
+        return;
+    site->served_by = p->codec_functions[number].name;
+    if (!site->codec && (site->role == ANALYSE_OUTPUT || site->role == ANALYSE_INPUT))
+        site->codec = analyse_codec_name(&p->codec_functions[number]);
+}
+
 void analyse_codec_set(struct analyse_site *site, const struct profile_process *p) {
     uint32_t number = site->site->codec_function;
     if (number && number < p->codec_function_count) {
         const struct profile_codec_function *f = &p->codec_functions[number];
         site->codec_function = f->name;
-        site->codec = codec_table_codec_name(f->codec);
-        if (!site->codec)
-            site->codec = analyse_codec_of(f->name);
+        site->codec = analyse_codec_name(f);
     }
     site->direction = site->site->direction;
     set_role(site);
+    set_served(site, p);
 }
 
 /* ---- by better symbols ---- */
@@ -117,6 +135,12 @@ static bool classify(const struct profile_process *p, const struct analyse_stack
     return found;
 }
 
+/* Blocks that were seen as somebody's output or input are no workspaces. */
+static uint64_t rest(uint64_t all, uint64_t output, uint64_t input) {
+    all = all > output ? all - output : 0;
+    return all > input ? all - input : 0;
+}
+
 static void complete(struct analyse_site *site, const struct profile_process *p,
                      struct analyse_names *names) {
     struct analyse_stack stack = analyse_name_stack(names, p, site->site->stack, false);
@@ -128,15 +152,20 @@ static void complete(struct analyse_site *site, const struct profile_process *p,
         site->codec = call.codec;
     }
     site->direction = call.direction;
-    if (call.direction == REGION_COMPRESS && !site->large.workspace_allocs) {
-        site->large.workspace_allocs = site->large.allocs;
-        site->large.workspace_bytes = site->large.bytes;
+    if (!site->large.workspace_allocs) {
+        const struct profile_large *large = &site->large;
+        site->large.workspace_allocs =
+            rest(large->allocs, large->output_allocs, large->input_allocs);
+        site->large.workspace_bytes = rest(large->bytes, large->output_bytes, large->input_bytes);
     }
     set_role(site);
 }
 
-void analyse_codec_complete(struct analysis *a, struct analyse_names *names) {
-    for (uint32_t i = 0; names && i < a->site_count; i++)
-        if (!a->sites[i].codec_function || !a->sites[i].direction)
-            complete(&a->sites[i], a->process, names);
+void analyse_codec_complete(struct analysis *a, uint32_t top, struct analyse_names *names) {
+    for (uint32_t i = 0; names && i < a->site_count; i++) {
+        struct analyse_site *site = &a->sites[i];
+        bool matters = top == 0 || i < top || site->large.allocs >= ANALYSE_FLAG_BLOCKS;
+        if (matters && (!site->codec_function || !site->direction))
+            complete(site, a->process, names);
+    }
 }

@@ -17,20 +17,50 @@ bool analyse_sites_sum(struct analyse_site *site, const struct analysis *a,
                        int *error);
 void analyse_sites_sort(struct analyse_site *sites, uint32_t count, enum analyse_sort sort);
 
-/* visible.c, finding.c: fill the parts of their name. */
-int analyse_visible_state(struct analysis *a, struct analyse_names *names);
-int analyse_findings_make(struct analysis *a, struct analyse_names *names);
+/* calls.c */
+int analyse_calls_sort(struct analysis *a);
+/* visible.c: one sentence more; visible_codec.c, visible_memory.c: the parts of their name. */
+int analyse_visible_say(struct analysis *a, const char *subject, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+struct analyse_visible {
+    struct analysis *a;
+    struct analyse_names *names; /* NULL: nothing is said about files */
+    bool *used;                  /* by module: stands in the stack of a site shown */
+    bool *named;                 /* the dump names functions of it */
+    bool searches;               /* files are searched for codecs without a name */
+};
+int analyse_visible_codecs(const struct analyse_visible *v);
+int analyse_visible_memory(const struct analyse_visible *v);
+/* Why a module names less than all, NULL = nothing to say. */
+const char *analyse_visible_trouble(const struct analyse_visible *v, uint32_t module);
+const char *analyse_visible_base_name(const char *path);
 
-/* codec.c: the codec call that a site is in, as recorded; and, for those that are kept, by the
- * names of their frames where the shim had none. */
+/* visible.c, finding.c: fill the parts of their name. */
+int analyse_visible_state(struct analysis *a, struct analyse_names *names, bool searches);
+int analyse_findings_make(struct analysis *a, const struct analyse_options *options,
+                          struct analyse_names *names);
+void analyse_finding_free(struct analyse_finding *finding);
+#define ANALYSE_FLAG_BLOCKS 16u /* fewer of them are no storm */
+/* flag.c: which sites are a storm. Needs the codec and role of every site. */
+void analyse_flags_set(struct analysis *a);
+/* The direction of a site's blocks: also of those that were made outside a codec call and then
+ * given to one. */
+uint32_t analyse_flag_direction(const struct profile_process *p, const struct analyse_site *site);
+
+/* codec.c: the codec call that a site is in, as recorded; and by the names of its frames where the
+ * shim had none, for the sites that will be listed and those that may be flagged. */
 void analyse_codec_set(struct analyse_site *site, const struct profile_process *p);
-void analyse_codec_complete(struct analysis *a, struct analyse_names *names);
+void analyse_codec_complete(struct analysis *a, uint32_t top, struct analyse_names *names);
 /* "zstd" for libzstd.so.1; NULL for what is no codec library. */
 const char *analyse_codec_library(const char *path);
 
 /* names.c */
 const char *analyse_names_trouble(struct analyse_names *names, const struct profile_process *p,
                                   uint32_t module);
+/* Bits of enum codec: what a module's file has in it, see symbol_contains. Of a dump's modules only
+ * files that are certainly the same are looked into. */
+uint32_t analyse_names_contains(struct analyse_names *names, const struct profile_process *p,
+                                uint32_t module);
 /* Whether the dump itself names frames of this process. */
 bool analyse_names_packed(const struct profile_process *p);
 

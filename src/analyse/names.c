@@ -92,6 +92,14 @@ const char *analyse_names_trouble(struct analyse_names *names, const struct prof
     return symbol_trouble(names->symbols, number_of(names, p, module));
 }
 
+uint32_t analyse_names_contains(struct analyse_names *names, const struct profile_process *p,
+                                uint32_t module) {
+    if (!names || !names->symbols || module >= p->module_count ||
+        (analyse_names_packed(p) && !p->modules[module].build_id_size))
+        return 0;
+    return symbol_contains(names->symbols, number_of(names, p, module));
+}
+
 bool analyse_names_packed(const struct profile_process *p) {
     return p->symbol_count > 0;
 }

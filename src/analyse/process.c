@@ -54,9 +54,13 @@ static int add_sites(struct analysis *a, const struct analyse_options *options) 
     }
     analyse_sites_sort(a->sites, a->site_count, options->sort);
     a->sites_before_top = a->site_count;
-    while (options->top && a->site_count > options->top)
-        free(a->sites[--a->site_count].rows);
     return error;
+}
+
+/* Findings are about all sites, however few are listed. */
+static void cut(struct analysis *a, uint32_t top) {
+    if (top && a->site_count > top)
+        a->site_count = top;
 }
 
 int analyse_process(struct analysis *a, const struct profile_process *p,
@@ -66,28 +70,30 @@ int analyse_process(struct analysis *a, const struct profile_process *p,
     add_cells(&a->totals, p);
     int error = add_sites(a, options);
     if (!error)
-        analyse_codec_complete(a, names);
+        error = analyse_calls_sort(a);
     if (!error)
-        error = analyse_findings_make(a, names);
+        analyse_codec_complete(a, options->top, names);
     if (!error)
-        error = analyse_visible_state(a, names);
+        analyse_flags_set(a);
+    if (!error)
+        error = analyse_findings_make(a, options, names);
+    cut(a, options->top);
+    if (!error)
+        error = analyse_visible_state(a, names, !options->brief);
     if (error)
         analyse_free(a);
     return error;
 }
 
 void analyse_free(struct analysis *a) {
-    for (uint32_t i = 0; i < a->site_count; i++)
+    for (uint32_t i = 0; i < a->sites_before_top; i++)
         free(a->sites[i].rows);
-    for (uint32_t i = 0; i < a->finding_count; i++) {
-        free(a->findings[i].summary);
-        free(a->findings[i].fix);
-        free(a->findings[i].caution);
-        free(a->findings[i].evidence);
-    }
+    for (uint32_t i = 0; i < a->finding_count; i++)
+        analyse_finding_free(&a->findings[i]);
     for (uint32_t i = 0; i < a->statement_count; i++)
         free(a->statements[i].statement);
     free(a->sites);
+    free(a->codec_calls);
     free(a->findings);
     free(a->statements);
     *a = (struct analysis){0};

@@ -9,6 +9,10 @@ static bool is_wanted(const struct profile_process *p, const struct profile_cell
     return !options->one_thread || (!cell->shared && p->threads[cell->thread].tid == options->tid);
 }
 
+static uint64_t add_up_to(uint64_t a, uint64_t b) {
+    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
 static void add_cell(struct analyse_sums *sums, const struct profile_cell *cell) {
     sums->allocs += cell->allocs;
     sums->frees += cell->frees;
@@ -59,10 +63,31 @@ static void add_large(struct analyse_site *site, const struct profile_large *fro
     to->output_bytes += from->output_bytes;
     to->input_allocs += from->input_allocs;
     to->input_bytes += from->input_bytes;
+    to->grown += from->grown;
+    to->handed_over += from->handed_over;
+    to->served_source_bytes += from->served_source_bytes;
+    to->served_produced_bytes += from->served_produced_bytes;
     add_ratio(&site->source_ratio, from->source_ratio_count, from->source_ratio_min,
               from->source_ratio_max, from->source_ratio_mean);
     add_ratio(&site->produced_ratio, from->produced_ratio_count, from->produced_ratio_min,
               from->produced_ratio_max, from->produced_ratio_mean);
+}
+
+/* Parts of a site may have served different calls: the one that used most bytes stands for all. */
+static void set_served_call(struct analyse_site *site, const struct profile_process *p,
+                            const struct analyse_options *options) {
+    const struct profile_site *from = site->site;
+    uint64_t most = 0;
+    for (uint32_t i = 0; i < from->cell_count; i++) {
+        const struct profile_cell *cell = &p->cells[from->first_cell + i];
+        const struct profile_large *large = &cell->large;
+        uint64_t used = add_up_to(large->output_bytes, large->input_bytes);
+        if (!is_wanted(p, cell, options) || !large->served_call ||
+            (site->large.served_call && used <= most))
+            continue;
+        most = used;
+        site->large.served_call = large->served_call;
+    }
 }
 
 static void add_spread(struct analyse_spread *spread, uint64_t min, uint64_t max) {
@@ -71,10 +96,6 @@ static void add_spread(struct analyse_spread *spread, uint64_t min, uint64_t max
     if (!spread->known || max > spread->max)
         spread->max = max;
     spread->known = true;
-}
-
-static uint64_t add_up_to(uint64_t a, uint64_t b) {
-    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
 }
 
 /* Peaks of several cells were reached at different times: their sum is only a bound. */
@@ -216,6 +237,7 @@ bool analyse_sites_sum(struct analyse_site *site, const struct analysis *a,
         return false;
     set_peak(&site->sums, &peaks, options->one_thread ? 0 : from->large_peak);
     set_spreads(site, p, life_count, life_sum);
+    set_served_call(site, p, options);
     analyse_codec_set(site, p);
     if (a->seconds > 0) {
         site->bytes_per_second = (double)site->sums.bytes / a->seconds;

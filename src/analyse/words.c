@@ -11,6 +11,7 @@ const char *analyse_lost_name(enum region_lost reason) {
         [REGION_LOST_BUSY] = "busy",         [REGION_LOST_UNWIND] = "unwind",
         [REGION_LOST_TICKS] = "ticks",       [REGION_LOST_CODEC] = "codec",
         [REGION_LOST_CONTEXTS] = "contexts", [REGION_LOST_PRIVATE] = "private",
+        [REGION_LOST_MAPPINGS] = "mappings",
     };
     return (unsigned)reason < REGION_LOST_COUNT && names[reason] ? names[reason] : "other";
 }
@@ -76,6 +77,37 @@ const char *analyse_role_name(enum analyse_role role) {
         break;
     }
     return NULL;
+}
+
+const char *analyse_refused_name(uint32_t refused) {
+    static const char *const names[] = {
+        [REGION_REFUSED_KIND] = "kind",
+        [REGION_REFUSED_OFF] = "off",
+        [REGION_REFUSED_RUNNING] = "running",
+        [REGION_REFUSED_DECODE] = "decode",
+        [REGION_REFUSED_JUMP] = "jump",
+        [REGION_REFUSED_SHORT] = "short",
+        [REGION_REFUSED_BREAKPOINT] = "breakpoint",
+        [REGION_REFUSED_WRITE] = "write",
+        [REGION_REFUSED_ROOM] = "room",
+        [REGION_REFUSED_VARIANT] = "variant",
+    };
+    if (refused == REGION_REFUSED_NOT)
+        return NULL;
+    return refused < ARRAY_SIZE(names) ? names[refused] : "other";
+}
+
+const char *analyse_found_name(uint32_t found) {
+    switch (found) {
+    case REGION_FOUND_NAME:
+        return "name";
+    case REGION_FOUND_FRAMES:
+        return "frames";
+    case REGION_FOUND_MARK:
+        return "mark";
+    default:
+        return NULL;
+    }
 }
 
 const char *analyse_direction_name(uint32_t direction) {

@@ -36,6 +36,7 @@ struct line {
     struct buffer buffer;  /* what is printed, escapes included */
     struct buffer scratch; /* one name, cleaned */
     unsigned columns;
+    int error; /* of the first line that could not be written, a negative errno */
 };
 
 /* Adds our own text. */
@@ -59,6 +60,17 @@ void text_site_head(struct line *line, const struct analysis *a, const struct an
                     unsigned rank);
 void text_site_details(struct line *line, const struct analysis *a,
                        const struct analyse_site *site);
+
+/* ---- text_codec.c ---- */
+
+/* Nothing where there was no codec call. */
+void text_codec_calls(struct line *line, const struct analysis *a, struct analyse_names *names);
+
+/* ---- text_finding.c ---- */
+
+void text_findings(struct line *line, const struct analysis *a);
+void text_findings_short(struct line *line,
+                         const struct analysis *a); /* the worst, a sentence each */
 
 /* ---- text_stack.c ---- */
 

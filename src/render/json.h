@@ -1,5 +1,5 @@
-/* The inside of the JSON writer: json.c is its door, json_write.c its words, json_site.c and
- * json_process.c what stands in the document. */
+/* The inside of the JSON writer: json.c is its door, json_write.c its words, json_site.c,
+ * json_codec.c and json_process.c what stands in the document. */
 #ifndef SQUALL_RENDER_JSON_H
 #define SQUALL_RENDER_JSON_H
 
@@ -37,10 +37,18 @@ void json_new_line(struct render_json *json);
 #define STRING(name, value) (json_key(json, name), json_string_or_null(json, value))
 #define BOOLEAN(name, value) (json_key(json, name), json_boolean(json, value))
 
-/* ---- json_site.c, json_process.c ---- */
+/* ---- json_site.c, json_codec.c, json_process.c ---- */
+
+/* "stack" and "stack_end" of a stack that `stack` names. */
+void json_write_stack(struct render_json *json, const struct profile_process *p, uint32_t number,
+                      const struct analyse_stack *stack);
+/* Calls, levels, contexts, functions, mappings: fields of a process. */
+void json_write_codec(struct render_json *json, const struct analysis *a,
+                      struct analyse_names *names, bool lines);
 
 void json_write_site(struct render_json *json, const struct profile_process *p,
                      const struct analyse_site *site, const struct analyse_stack *stack);
+void json_write_findings(struct render_json *json, const struct analysis *a);
 void json_write_process(struct render_json *json, const struct analysis *a,
                         struct analyse_names *names, bool lines);
 

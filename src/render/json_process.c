@@ -97,6 +97,7 @@ static void write_totals(struct render_json *json, const struct analysis *a) {
     INTEGER("allocator_ns", totals->allocator_ns);
     INTEGER("inherited_frees", p->inherited_frees);
     INTEGER("untracked_frees", p->untracked_frees);
+    INTEGER("codec_bytes", p->codec_bytes);
     json_open_map(json, "large"); /* blocks from `large` up, exact */
     INTEGER("allocs", p->large_allocs);
     INTEGER("bytes", p->large_bytes);
@@ -164,35 +165,7 @@ static void write_timeline(struct render_json *json, const struct profile_proces
     json_close_array(json);
 }
 
-static void write_evidence(struct render_json *json, const struct analyse_finding *finding) {
-    json_open_map(json, "evidence");
-    for (uint32_t i = 0; i < finding->evidence_count; i++) {
-        const struct analyse_evidence *evidence = &finding->evidence[i];
-        if (evidence->kind == ANALYSE_INTEGER)
-            INTEGER(evidence->name, evidence->integer);
-        else if (evidence->kind == ANALYSE_NUMBER)
-            REAL(evidence->name, evidence->number);
-        else
-            STRING(evidence->name, evidence->text);
-    }
-    json_close_map(json);
-}
-
-static void write_findings(struct render_json *json, const struct analysis *a) {
-    json_open_array(json, "findings");
-    for (uint32_t i = 0; i < a->finding_count; i++) {
-        const struct analyse_finding *finding = &a->findings[i];
-        json_open_map(json, NULL);
-        STRING("rule", finding->rule);
-        INTEGER("site", finding->site);
-        REAL("rank", finding->rank);
-        STRING("summary", finding->summary);
-        write_evidence(json, finding);
-        STRING("fix", finding->fix);
-        STRING("caution", finding->caution);
-        json_close_map(json);
-    }
-    json_close_array(json);
+static void write_visibility(struct render_json *json, const struct analysis *a) {
     json_open_array(json, "visibility");
     for (uint32_t i = 0; i < a->statement_count; i++) {
         json_open_map(json, NULL);
@@ -212,9 +185,9 @@ void json_write_process(struct render_json *json, const struct analysis *a,
     write_threads(json, a->process);
     write_modules(json, a->process);
     write_sites(json, a, names, lines);
-    json_open_array(json, "codec_calls"); /* recorded by a later version */
-    json_close_array(json);
+    json_write_codec(json, a, names, lines);
     write_timeline(json, a->process);
-    write_findings(json, a);
+    json_write_findings(json, a);
+    write_visibility(json, a);
     json_close_map(json);
 }

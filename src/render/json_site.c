@@ -48,11 +48,14 @@ static void write_frame(struct render_json *json, const struct analyse_frame *fr
     json_close_map(json);
 }
 
-static void write_stack(struct render_json *json, const struct analyse_stack *stack) {
+void json_write_stack(struct render_json *json, const struct profile_process *p, uint32_t number,
+                      const struct analyse_stack *stack) {
+    uint32_t end = number < p->stack_count ? p->stacks[number].end : REGION_END_UNKNOWN;
     json_open_array(json, "stack");
     for (uint32_t i = 0; i < stack->count; i++)
         write_frame(json, &stack->frames[i]);
     json_close_array(json);
+    STRING("stack_end", analyse_stack_end_name(end));
 }
 
 static void write_sums(struct render_json *json, const struct analyse_sums *sums) {
@@ -107,13 +110,13 @@ static void write_large(struct render_json *json, const struct analyse_site *sit
 void json_write_site(struct render_json *json, const struct profile_process *p,
                      const struct analyse_site *site, const struct analyse_stack *stack) {
     const struct profile_site *from = site->site;
-    uint32_t end = from->stack < p->stack_count ? p->stacks[from->stack].end : REGION_END_UNKNOWN;
     json_new_line(json);
     json_open_map(json, NULL);
     INTEGER("id", from->id);
     STRING("runtime", from->runtime == REGION_RUNTIME_GO ? "go" : "c");
     STRING("codec", site->codec);
     STRING("codec_function", site->codec_function);
+    STRING("served_by", site->served_by);
     STRING("direction", analyse_direction_name(site->direction));
     STRING("role", analyse_role_name(site->role));
     BOOLEAN("flagged", site->flagged);
@@ -125,12 +128,12 @@ void json_write_site(struct render_json *json, const struct profile_process *p,
     INTEGER("transient", site->large.transient);
     INTEGER("transient_bytes", site->large.transient_bytes);
     INTEGER("mmapped", site->large.mmapped);
+    INTEGER("grown", site->large.grown);
     REAL("bytes_per_second", site->bytes_per_second);
     REAL("allocs_per_second", site->allocs_per_second);
     write_ratio(json, "source_ratio", &site->source_ratio);
     write_ratio(json, "produced_ratio", &site->produced_ratio);
     write_rows(json, p, site);
-    write_stack(json, stack);
-    STRING("stack_end", analyse_stack_end_name(end));
+    json_write_stack(json, p, from->stack, stack);
     json_close_map(json);
 }

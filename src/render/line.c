@@ -121,6 +121,12 @@ static size_t break_at(const char *text, unsigned columns) {
     return part_at > columns / 2 ? part : word ? word : i;
 }
 
+/* The stream keeps that it failed, but not why. */
+static void note(struct line *line, int printed) {
+    if (printed < 0 && !line->error)
+        line->error = errno ? -errno : -EIO;
+}
+
 void line_end(struct line *line) {
     const char *rest = buffer_text(&line->buffer);
     FILE *out = line->text->out;
@@ -130,12 +136,12 @@ void line_end(struct line *line) {
         indent += 2;
         size_t length = break_at(rest, width);
         while (rest[length]) {
-            fprintf(out, "%.*s\n%*s", (int)length, rest, (int)indent, "");
+            note(line, fprintf(out, "%.*s\n%*s", (int)length, rest, (int)indent, ""));
             rest += length + strspn(rest + length, " ");
             length = break_at(rest, width > indent + 8 ? width - indent : 8);
         }
     }
-    fprintf(out, "%s\n", rest);
+    note(line, fprintf(out, "%s\n", rest));
     buffer_clear(&line->buffer);
     line->columns = 0;
 }

@@ -39,8 +39,8 @@ struct render_text {
 int render_text_process(const struct render_text *text, const struct analysis *a,
                         struct analyse_names *names);
 
-/* A screen at most: totals, the first `text->sites` sites in two lines each, what is not visible
- * in short. */
+/* A screen at most: totals, the worst findings in a sentence each, the first `text->sites` sites in
+ * two lines each, what is not visible in short. */
 int render_text_summary(const struct render_text *text, const struct analysis *a,
                         struct analyse_names *names);
 

@@ -1,4 +1,5 @@
-/* The report for people: who ran, findings, sites, threads, and what was not visible. */
+/* The report for people: who ran, findings, sites, threads, codec calls, and what was not visible.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,23 +65,6 @@ static void add_totals(struct line *line, const struct analysis *a) {
         line_add(line, PLAIN, " · %s in the allocator",
                  analyse_format_time(x, sizeof(x), (double)totals->allocator_ns));
     line_end(line);
-}
-
-static void add_findings(struct line *line, const struct analysis *a) {
-    if (a->finding_count == 0)
-        return;
-    line_end(line);
-    line_add(line, TITLE, "Findings");
-    line_end(line);
-    for (uint32_t i = 0; i < a->finding_count; i++) {
-        const struct analyse_finding *finding = &a->findings[i];
-        line_add(line, DIM, "%3u ", i + 1);
-        line_wrap(line, finding->rule, 4, "");
-        line_wrap(line, "", 4, finding->summary);
-        line_wrap(line, "    fix", 12, finding->fix);
-        if (finding->caution)
-            line_wrap(line, "    caution", 12, finding->caution);
-    }
 }
 
 static void add_sites(struct line *line, const struct analysis *a, struct analyse_names *names) {
@@ -172,6 +156,8 @@ static int finish(struct line *line, int error) {
     FILE *out = line->text->out;
     if (!error && (line->buffer.failed || line->scratch.failed))
         error = -ENOMEM;
+    if (!error)
+        error = line->error;
     line_free(line);
     errno = 0;
     if (!error && (fflush(out) || ferror(out)))
@@ -186,10 +172,12 @@ int render_text_process(const struct render_text *text, const struct analysis *a
     add_title(&line, a);
     add_arguments(&line, a->process);
     add_totals(&line, a);
-    add_findings(&line, a);
+    text_findings(&line, a);
     add_sites(&line, a, names);
-    if (!text->whole_stacks)
+    if (!text->whole_stacks) {
         error = add_threads(&line, a->process);
+        text_codec_calls(&line, a, names);
+    }
     add_visibility(&line, a);
     return finish(&line, error);
 }
@@ -240,6 +228,7 @@ int render_text_summary(const struct render_text *text, const struct analysis *a
     uint32_t shown = text->sites < a->site_count ? text->sites : a->site_count;
     add_title(&line, a);
     add_totals(&line, a);
+    text_findings_short(&line, a);
     for (uint32_t i = 0; i < shown; i++)
         add_short_site(&line, a, &a->sites[i], i + 1, names);
     add_short_visibility(&line, a);

@@ -1,4 +1,4 @@
-/* The inside of the room: what symbol.c, names.c, spans.c, table.c, debug.c and open.c share.
+/* The inside of the room: what its files share.
  * Nobody outside src/symbol includes this. */
 #ifndef SQUALL_SYMBOL_INTERNAL_H
 #define SQUALL_SYMBOL_INTERNAL_H
@@ -112,5 +112,9 @@ void symbol_finder_free(struct finder *finder);
 void symbol_source_open(struct source *source, struct finder *finder,
                         const struct symbol_module *module);
 void symbol_source_close(struct source *source);
+
+/* ---- contains.c: codecs by their data ---- */
+
+uint32_t symbol_source_contains(const struct source *source);
 
 #endif

@@ -9,7 +9,8 @@
 struct module {
     UT_hash_handle hh;
     uint32_t number;
-    bool opened;
+    bool opened, has_table, searched;
+    uint32_t contains;         /* bits of enum codec */
     struct symbol_module what; /* points into key */
     struct source source;
     struct table table;
@@ -103,14 +104,21 @@ uint32_t symbol_module(struct symbols *s, const struct symbol_module *what) {
     return module->number;
 }
 
-/* The module with its symbol table read, or NULL. */
-static struct module *open_module(struct symbols *s, uint32_t number) {
+static struct module *open_source(struct symbols *s, uint32_t number) {
     if (number >= s->count)
         return NULL;
     struct module *module = s->numbers[number];
-    if (!module->opened) {
-        module->opened = true;
+    if (!module->opened)
         symbol_source_open(&module->source, &s->finder, &module->what);
+    module->opened = true;
+    return module;
+}
+
+/* The module with its symbol table read, or NULL. */
+static struct module *open_module(struct symbols *s, uint32_t number) {
+    struct module *module = open_source(s, number);
+    if (module && !module->has_table) {
+        module->has_table = true;
         if (module->source.module &&
             symbol_table_build(&module->table, module->source.module) == 0 &&
             !module->table.has_symtab)
@@ -124,6 +132,16 @@ static struct module *open_module(struct symbols *s, uint32_t number) {
 const char *symbol_trouble(struct symbols *s, uint32_t number) {
     struct module *module = open_module(s, number);
     return module ? module->source.trouble : NULL;
+}
+
+uint32_t symbol_contains(struct symbols *s, uint32_t number) {
+    struct module *module = open_source(s, number);
+    if (!module)
+        return 0;
+    if (!module->searched)
+        module->contains = symbol_source_contains(&module->source);
+    module->searched = true;
+    return module->contains;
 }
 
 const char *symbol_function(struct symbols *s, uint32_t number, uint64_t offset) {

@@ -48,6 +48,13 @@ const char *symbol_trouble(struct symbols *s, uint32_t module);
  * file); for a return address the caller passes the address minus 1. NULL = not known. */
 const char *symbol_function(struct symbols *s, uint32_t module, uint64_t offset);
 
+/* Which codecs' code is in the module's file, by their data (copyright lines, messages, tables):
+ * bit (1 << enum codec) each. Says nothing of those that leave no trace. Reads the constant data of
+ * the file, once; 0 where there is no file. */
+uint32_t symbol_contains(struct symbols *s, uint32_t module);
+/* "its copyright line is": what of such a codec is in the file; NULL = it leaves nothing. */
+const char *symbol_contains_by(uint32_t codec);
+
 /* All frames at an offset, inlined ones first, with file and line; uses DWARF, for what is shown.
  * Returns how many were written to out[0 .. max), at least 1 (its function may be NULL). */
 uint32_t symbol_frames(struct symbols *s, uint32_t module, uint64_t offset,

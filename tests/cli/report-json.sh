@@ -22,16 +22,17 @@ def expect(what, map_, *names):
 
 expect("process", p, "pid", "parent", "exe", "argv", "start", "mode", "configuration", "seconds",
        "state", "ended_by", "totals", "threads", "modules", "sites", "codec_calls", "timeline",
-       "findings", "visibility")
+       "findings", "visibility", "concurrency", "contexts", "codec_functions",
+       "anonymous_mappings")
 expect("totals", p["totals"], "allocs", "frees", "bytes", "freed_bytes", "live_bytes",
-       "peak_live_bytes", "allocator_ns", "inherited_frees", "lost")
+       "peak_live_bytes", "allocator_ns", "inherited_frees", "lost", "codec_bytes")
 expect("thread", p["threads"][0], "row", "tid", "name", "start", "allocs", "frees", "bytes")
 expect("module", p["modules"][0], "path", "build_id", "base", "unloaded", "allocator")
 expect("site", s, "id", "runtime", "codec", "codec_function", "direction", "role", "flagged",
        "reused", "allocs", "frees", "bytes", "freed_bytes", "live_bytes", "peak_live_bytes",
        "estimated", "samples", "large", "roles", "size", "lifetime_ns", "transient", "mmapped",
        "remote_frees", "allocator_ns", "bytes_per_second", "allocs_per_second", "source_ratio",
-       "produced_ratio", "threads", "stack", "stack_end")
+       "produced_ratio", "threads", "stack", "stack_end", "served_by", "grown")
 expect("large", s["large"], "allocs", "frees", "bytes", "min", "max")
 expect("roles", s["roles"], "workspace", "output", "input")
 for spread in "size", "lifetime_ns":

@@ -354,6 +354,15 @@ static void test_codec_by_names(void **state) {
     assert_int_equal(s->large.workspace_bytes, 123ull * FAKE_WORKSPACE);
     assert_null(site(&a, 12)->codec_function); /* send_batch alone */
     analyse_free(&a);
+    /* Blocks that served a call as its output are none. */
+    f.cells[FAKE_WORKSPACE_1].large.output_allocs = 3;
+    f.cells[FAKE_WORKSPACE_1].large.output_bytes = 3ull * FAKE_WORKSPACE;
+    assert_int_equal(analyse_process(&a, &f.process, &everything, names), 0);
+    assert_int_equal(site(&a, 11)->large.workspace_allocs, 120);
+    assert_int_equal(site(&a, 11)->large.workspace_bytes, 120ull * FAKE_WORKSPACE);
+    analyse_free(&a);
+    f.cells[FAKE_WORKSPACE_1].large.output_allocs = f.cells[FAKE_WORKSPACE_1].large.output_bytes =
+        0;
     /* The user's name is further out, so it is the call that the program made. */
     f.process.codec_patterns = "other\nsend_*\n";
     assert_int_equal(analyse_process(&a, &f.process, &everything, names), 0);

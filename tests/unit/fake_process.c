@@ -132,6 +132,65 @@ static void set_sites(struct fake *f) {
     f->process.site_count = 5;
 }
 
+static void set_codec_calls(struct fake *f) {
+    f->codec_calls[FAKE_INFLATE] = (struct profile_codec_call){.function = 2,
+                                                               .stack = 4,
+                                                               .calls = 2,
+                                                               .messages = 2,
+                                                               .source_bytes = 1000,
+                                                               .produced_bytes = 4000,
+                                                               .ns = 3000,
+                                                               .cpu_ns = 2500,
+                                                               .timed = 2,
+                                                               .threads = 1};
+    f->codec_calls[FAKE_COMPRESS] = (struct profile_codec_call){.function = 1,
+                                                                .stack = 2,
+                                                                .calls = 1204,
+                                                                .nested = 3,
+                                                                .failures = 5,
+                                                                .left = 6,
+                                                                .messages = 600,
+                                                                .source_bytes = 123731968,
+                                                                .produced_bytes = 32715571,
+                                                                .output_capacity = 200000000,
+                                                                .ns = 2100000000,
+                                                                .cpu_ns = 1900000000,
+                                                                .page_faults = 77,
+                                                                .context_switches = 8,
+                                                                .timed = 120,
+                                                                .threads = 3,
+                                                                .sizes = f->codec_sizes,
+                                                                .size_count = 3,
+                                                                .levels = f->levels + 1,
+                                                                .level_count = 2};
+    f->codec_calls[FAKE_NESTED_ONLY] = (struct profile_codec_call){
+        .function = 1, .stack = 3, .calls = 4, .nested = 4, .source_bytes = 5000};
+    f->codec_sizes[0] = (struct profile_codec_size){.from = 0, .to = 1, .messages = 1};
+    f->codec_sizes[1] =
+        (struct profile_codec_size){1024, 2048, 500, 750000, 300000, 5000000, 4000000, 60, 7};
+    f->codec_sizes[2] = (struct profile_codec_size){131072,    262144,   99, 16000000, 4000000,
+                                                    100000000, 90000000, 17, 1};
+}
+
+static void set_codec(struct fake *f) {
+    struct profile_process *p = &f->process;
+    set_codec_calls(f);
+    f->levels[0] = (struct profile_concurrency){2, 30, 31, 32000000, 33000000, 0, 0};
+    f->levels[1] = (struct profile_concurrency){1, 1000, 100000000, 1500000000, 1400000000, 0, 0};
+    f->levels[2] = (struct profile_concurrency){33, 204, 23731968, 600000000, 500000000, 0, 0};
+    f->contexts[1] = (struct profile_context){1, 2, 20, 19, 18, 600, 1204, 123731968};
+    f->anons[1] = (struct profile_anon){2, 9, 8, 90000000, 80000000};
+    p->codec_calls = f->codec_calls;
+    p->codec_call_count = FAKE_CALLS;
+    p->levels = f->levels;
+    p->level_count = 1;
+    p->contexts = f->contexts;
+    p->context_count = ARRAY_SIZE(f->contexts);
+    p->anons = f->anons;
+    p->anon_count = ARRAY_SIZE(f->anons);
+    p->codec_bytes = 123732968;
+}
+
 void fake_init(struct fake *f) {
     *f = (struct fake){0};
     struct profile_process *p = &f->process;
@@ -150,9 +209,19 @@ void fake_init(struct fake *f) {
                                                             .module = 2,
                                                             .codec = CODEC_ZSTD,
                                                             .direction = REGION_COMPRESS,
-                                                            .found = REGION_FOUND_NAME};
+                                                            .kind = CODEC_STREAM,
+                                                            .found = REGION_FOUND_NAME,
+                                                            .patched = 1};
+    f->codec_functions[2] = (struct profile_codec_function){.name = "inflate",
+                                                            .module = 2,
+                                                            .codec = CODEC_ZLIB,
+                                                            .direction = REGION_DECOMPRESS,
+                                                            .kind = CODEC_STREAM,
+                                                            .found = REGION_FOUND_MARK,
+                                                            .refused = REGION_REFUSED_SHORT};
     p->codec_functions = f->codec_functions;
-    p->codec_function_count = 2;
+    p->codec_function_count = 3;
+    set_codec(f);
     f->ticks[0] = (struct profile_tick){100000000, 1, 2, 3, 4, 5};
     f->ticks[1] = (struct profile_tick){200000000, 6, 7, 8, 9, 10};
     p->ticks = f->ticks;

@@ -19,6 +19,16 @@ enum fake_cell {
     FAKE_CELLS
 };
 
+/* Codec calls, not in the order of the report. */
+enum fake_call {
+    FAKE_NO_CALL,     /* row 0: nothing */
+    FAKE_INFLATE,     /* zlib, decompress: few bytes, all timed */
+    FAKE_NEVER_MADE,  /* a row without a call */
+    FAKE_COMPRESS,    /* zstd, compress: most bytes, three sizes, failures, one in ten timed */
+    FAKE_NESTED_ONLY, /* made by another call alone */
+    FAKE_CALLS
+};
+
 struct fake {
     struct profile_process process;
     struct profile_thread threads[3];
@@ -28,7 +38,12 @@ struct fake {
     struct profile_cell cells[FAKE_CELLS];
     struct profile_symbol symbols[6];
     struct profile_tick ticks[2];
-    struct profile_codec_function codec_functions[2];
+    struct profile_codec_function codec_functions[3];
+    struct profile_codec_call codec_calls[FAKE_CALLS];
+    struct profile_codec_size codec_sizes[3];
+    struct profile_concurrency levels[3];
+    struct profile_context contexts[3];
+    struct profile_anon anons[2];
     uint32_t life_classes[REGION_CLASSES], size_classes[REGION_CLASSES];
     const char *arguments[4];
 };

@@ -84,7 +84,7 @@ static const char check_fields[] =
     "assert p['seconds'] == 2 and abs(p['start'] - 1700000000.123456789) < 1e-6\n"
     "assert p['configuration']['large'] == 65536 and p['configuration']['perm'] == '0600'\n"
     "has(p['totals'], 'allocs frees bytes freed_bytes live_bytes peak_live_bytes allocator_ns'\n"
-    "                 ' inherited_frees lost')\n"
+    "                 ' inherited_frees lost codec_bytes')\n"
     "assert p['totals']['bytes'] == 490490000 and p['totals']['lost']['sites'] == 0\n"
     "has(p['threads'][1], 'row tid name start allocs frees bytes')\n"
     "assert [t['tid'] for t in p['threads']] == [0, 4711, 4712]\n"
@@ -100,7 +100,8 @@ static const char check_fields[] =
     "bytes'\n"
     "           ' freed_bytes live_bytes peak_live_bytes estimated samples large roles size'\n"
     "           ' lifetime_ns transient mmapped remote_frees allocator_ns bytes_per_second'\n"
-    "           ' allocs_per_second source_ratio produced_ratio threads stack stack_end')\n"
+    "           ' allocs_per_second source_ratio produced_ratio threads stack stack_end'\n"
+    "           ' served_by grown')\n"
     "    has(s['large'], 'allocs frees bytes min max')\n"
     "    for r in 'workspace', 'output', 'input': has(s['roles'][r], 'allocs bytes')\n"
     "    for k in 'size', 'lifetime_ns': has(s[k], 'min max mean p50 p99')\n"
@@ -128,7 +129,7 @@ static const char check_fields[] =
     "assert p['timeline'] == [\n"
     "    {'t': .1, 'live_bytes': 1, 'allocated_bytes': 2, 'codec_bytes': 4, 'in_allocator': 5},\n"
     "    {'t': .2, 'live_bytes': 6, 'allocated_bytes': 7, 'codec_bytes': 9, 'in_allocator': 10}]\n"
-    "assert p['codec_calls'] == [] and p['findings'] == []\n"
+    "assert p['findings'] == []\n"
     "for v in p['visibility']: has(v, 'subject statement')\n";
 
 static void test_json_has_every_field(void **state) {
@@ -140,6 +141,223 @@ static void test_json_has_every_field(void **state) {
     free(json);
 }
 
+static const char check_codec[] =
+    "import json, sys\n"
+    "p = json.load(sys.stdin)['processes'][0]\n"
+    "assert p['totals']['codec_bytes'] == 123732968\n"
+    "assert [c['source_bytes'] for c in p['codec_calls']] == [123731968, 5000, 1000]\n"
+    "c, nested, last = p['codec_calls']\n"
+    "stack = c.pop('stack')\n"
+    "assert [f['function'] for f in stack] == ['send_batch'] and stack[0]['line'] == 42\n"
+    "sizes = c.pop('size_histogram')\n"
+    "assert c == {'codec': 'zstd', 'function': 'ZSTD_compressStream2', 'direction': 'compress',\n"
+    "    'calls': 1204, 'nested': 3, 'failures': 5, 'left': 6, 'timed': 120, 'messages': 600,\n"
+    "    'source_bytes': 123731968, 'produced_bytes': 32715571, 'output_capacity': 200000000,\n"
+    "    'seconds': 2.1, 'cpu_seconds': 1.9, 'page_faults': 77, 'context_switches': 8,\n"
+    "    'threads': 3, 'stack_end': 'outermost', 'concurrency': [\n"
+    "        {'level': 1, 'calls': 1000, 'source_bytes': 100000000, 'seconds': 1.5,\n"
+    "         'cpu_seconds': 1.4},\n"
+    "        {'level': 33, 'calls': 204, 'source_bytes': 23731968, 'seconds': .6,\n"
+    "         'cpu_seconds': .5}]}, c\n"
+    "assert [(s['from'], s['to']) for s in sizes] == [(0, 1), (1024, 2048), (131072, 262144)]\n"
+    "assert sizes[1] == {'from': 1024, 'to': 2048, 'calls': 500, 'source_bytes': 750000,\n"
+    "    'produced_bytes': 300000, 'seconds': .005, 'cpu_seconds': .004, 'page_faults': 60}\n"
+    "assert nested['calls'] == nested['nested'] == 4 and nested['size_histogram'] == []\n"
+    "assert last['codec'] == 'zlib' and last['direction'] == 'decompress'\n"
+    "assert last['stack'] == [] and last['stack_end'] == 'not_walked'\n"
+    "assert p['concurrency'] == [{'level': 2, 'calls': 30, 'source_bytes': 31,\n"
+    "    'seconds': .032, 'cpu_seconds': .033}]\n"
+    "x, = p['contexts']\n"
+    "assert x.pop('stack') == stack\n"
+    "assert x == {'codec': 'zstd', 'function': 'ZSTD_compressStream2', 'direction': 'compress',\n"
+    "    'created': 20, 'ended': 19, 'single': 18, 'messages': 600, 'calls': 1204,\n"
+    "    'source_bytes': 123731968, 'stack_end': 'outermost'}\n"
+    "assert p['codec_functions'] == [\n"
+    "    {'name': 'ZSTD_compressStream2', 'codec': 'zstd', 'direction': 'compress',\n"
+    "     'kind': 'stream', 'module': '/usr/lib/libzstd.so.1', 'found': 'name',\n"
+    "     'arguments': True, 'refused': None},\n"
+    "    {'name': 'inflate', 'codec': 'zlib', 'direction': 'decompress', 'kind': 'stream',\n"
+    "     'module': '/usr/lib/libzstd.so.1', 'found': 'mark', 'arguments': False,\n"
+    "     'refused': 'short'}]\n"
+    "m, = p['anonymous_mappings']\n"
+    "assert m.pop('stack') == stack and m == {'maps': 9, 'unmaps': 8, 'bytes': 90000000,\n"
+    "    'unmapped_bytes': 80000000, 'stack_end': 'outermost'}\n";
+
+static void test_json_has_codec_calls(void **state) {
+    (void)state;
+    struct fake f;
+    fake_init(&f);
+    char *json = json_of(&f);
+    python(check_codec, json);
+    free(json);
+}
+
+/* Of equal bytes the slower comes first; what has no name is null. */
+static void test_json_of_unknown_codec_functions(void **state) {
+    (void)state;
+    struct fake f;
+    fake_init(&f);
+    f.codec_calls[FAKE_NO_CALL] = (struct profile_codec_call){.calls = 1, .source_bytes = 1000};
+    f.codec_calls[FAKE_INFLATE].function = 999;
+    f.codec_calls[FAKE_INFLATE].stack = 999;
+    f.codec_functions[2].codec = 0;
+    f.codec_functions[2].kind = f.codec_functions[2].found = f.codec_functions[2].refused = 999;
+    f.codec_functions[2].module = 999;
+    char *json = json_of(&f);
+    python("import json, sys\n"
+           "p = json.load(sys.stdin)['processes'][0]\n"
+           "a, b = [c for c in p['codec_calls'] if c['source_bytes'] == 1000]\n"
+           "assert a['calls'] == 2 and b['calls'] == 1\n"
+           "for c in a, b:\n"
+           "    assert c['codec'] is c['function'] is c['direction'] is None\n"
+           "    assert c['stack'] == [] and c['stack_end'] == 'unknown'\n"
+           "f = p['codec_functions'][1]\n"
+           "assert f['codec'] == 'zlib' and f['refused'] == 'other'\n"
+           "assert f['kind'] is f['found'] is f['module'] is None\n",
+           json);
+    free(json);
+}
+
+/* A buffer made by the program has its codec from the call that it served; of two parts of a site
+ * the one with more bytes says which. */
+static void test_json_of_a_buffer_that_served_a_call(void **state) {
+    (void)state;
+    struct fake f;
+    fake_init(&f);
+    struct profile_large *one = &f.cells[FAKE_SINGLE].large;
+    one->output_allocs = 1;
+    one->output_bytes = 300000;
+    one->served_call = FAKE_COMPRESS;
+    one->grown = 2;
+    f.sites[1].codec_function = f.sites[1].direction = 0;
+    f.process.symbol_count = 0; /* nobody else names a codec */
+    f.cells[FAKE_WORKSPACE_1].large.served_call = FAKE_COMPRESS;
+    f.cells[FAKE_WORKSPACE_1].large.output_bytes = 1000;
+    f.cells[FAKE_WORKSPACE_1].large.grown = 3;
+    f.cells[FAKE_WORKSPACE_2].large.served_call = FAKE_INFLATE;
+    f.cells[FAKE_WORKSPACE_2].large.output_bytes = 900;
+    f.cells[FAKE_WORKSPACE_2].large.input_bytes = 901;
+    f.cells[FAKE_WORKSPACE_2].large.grown = 4;
+    f.cells[FAKE_SHARED].large.served_call = 999;
+    f.cells[FAKE_SHARED].large.output_bytes = 1;
+    char *json = json_of(&f), *text = text_of(&f, (struct render_text){.width = 120}, false);
+    python("import json, sys\n"
+           "s = {s['id']: s for s in json.load(sys.stdin)['processes'][0]['sites']}\n"
+           "def of(i): return s[i]['served_by'], s[i]['codec'], s[i]['role'], s[i]['grown']\n"
+           "assert of(13) == ('ZSTD_compressStream2', 'zstd', 'output', 2), of(13)\n"
+           "assert s[13]['codec_function'] is None\n"
+           "assert of(11) == ('inflate', 'zlib', 'output', 7), of(11)\n"
+           "assert of(12) == (None, None, None, 0), of(12)\n"
+           "assert of(14) == (None, None, 'output', 0), of(14)\n",
+           json);
+    assert_non_null(strstr(text, "  zstd output"));
+    free(text);
+    free(json);
+}
+
+/* Workspaces of site 11 as a storm: a finding, in both formats. */
+static void make_storm(struct fake *f) {
+    fake_init(f);
+    for (int i = FAKE_WORKSPACE_1; i <= FAKE_WORKSPACE_2; i++) {
+        f->cells[i].large.workspace_allocs = f->cells[i].allocs;
+        f->cells[i].large.workspace_bytes = f->cells[i].bytes;
+    }
+    f->contexts[1].messages = f->contexts[1].created;
+}
+
+static void test_findings_in_json(void **state) {
+    (void)state;
+    struct fake f;
+    make_storm(&f);
+    char *json = json_of(&f);
+    python("import json, sys\n"
+           "p = json.load(sys.stdin)['processes'][0]\n"
+           "f = p['findings'][0]\n"
+           "assert f['rule'] == 'context-per-call' and f['site'] == 11 and f['rank'] > 0, f\n"
+           "assert 'send_batch' in f['summary'] and 'ZSTD_CCtx' in f['fix'], f\n"
+           "assert f['evidence']['allocs'] == 123 and f['evidence']['threads'] == 2, f\n"
+           "assert f['caution']\n"
+           "r = {r['remedy']: r for r in f['remedies']}\n"
+           "assert set(r) == {'keep_context', 'low_memory', 'cap_concurrency', 'sizes'}, r\n"
+           "assert r['keep_context']['saves']['allocs'] == f['evidence']['saved_allocs'] > 80\n"
+           "assert r['low_memory']['saves'] is None\n"
+           "assert [s for s in p['sites'] if s['flagged']] == [p['sites'][0]]\n",
+           json);
+    free(json);
+}
+
+static void test_findings_in_text(void **state) {
+    (void)state;
+    struct fake f;
+    make_storm(&f);
+    char *text = text_of(&f, (struct render_text){.width = 80}, false);
+    char *summary = text_of(&f, (struct render_text){.width = 80, .sites = 3}, true);
+    const char *finding = strstr(text, "context-per-call"), *sites = strstr(text, "Sites");
+    assert_non_null(finding);
+    assert_true(finding < sites);
+    for (const char *const *label =
+             (const char *const[]){"    evidence  ", "    fix       ", "    way 1     ",
+                                   "    way 4     ", "keep the context", "    caution   ", NULL};
+         *label; label++)
+        assert_non_null(strstr(text, *label));
+    assert_non_null(strstr(summary, "! context-per-call: send_batch"));
+    free(text);
+    free(summary);
+}
+
+/* Two findings with a way out of the same words: people read it once, programs get both. */
+static void test_remedies_are_told_once(void **state) {
+    (void)state;
+    static const char *const same = "low-memory mode: the same for both";
+    struct fake f;
+    fake_init(&f);
+    struct analyse_remedy first[] = {{.name = "keep_context", .text = (char[]){"keep this"}},
+                                     {.name = "low_memory", .text = (char *)(uintptr_t)same}};
+    struct analyse_remedy second[] = {{.name = "keep_context", .text = (char[]){"keep that"}},
+                                      {.name = "low_memory", .text = (char *)(uintptr_t)same},
+                                      {.name = "sizes", .text = (char[]){"other sizes"}}};
+    struct analyse_finding findings[] = {
+        {.rule = "one",
+         .summary = (char[]){"s"},
+         .fix = (char[]){"f"},
+         .remedies = first,
+         .remedy_count = 2},
+        {.rule = "two",
+         .summary = (char[]){"s"},
+         .fix = (char[]){"f"},
+         .remedies = second,
+         .remedy_count = 3},
+    };
+    char *text = NULL, *json = NULL;
+    size_t size;
+    struct analyse_names *names = analyse_names_open(NULL);
+    struct analysis a;
+    assert_int_equal(analyse_process(&a, &f.process, &everything, names), 0);
+    struct analysis with = a;
+    with.findings = findings;
+    with.finding_count = 2;
+    struct render_text to = {.width = 80, .out = open_memstream(&text, &size)};
+    assert_int_equal(render_text_process(&to, &with, names), 0);
+    fclose(to.out);
+    FILE *out = open_memstream(&json, &size);
+    struct render_json *document = render_json_begin(out);
+    assert_int_equal(render_json_process(document, &with, names, true), 0);
+    assert_int_equal(render_json_end(document, false), 0);
+    fclose(out);
+    const char *told = strstr(text, same);
+    assert_non_null(told);
+    assert_null(strstr(told + 1, same));
+    assert_non_null(strstr(text, "way 1     keep that"));
+    assert_non_null(strstr(text, "way 2     other sizes"));
+    told = strstr(json, same);
+    assert_non_null(told);
+    assert_non_null(strstr(told + 1, same));
+    free(text);
+    free(json);
+    analyse_free(&a);
+    analyse_names_close(names);
+}
+
 static void test_json_of_an_empty_process_and_of_none(void **state) {
     (void)state;
     struct fake f;
@@ -147,14 +365,18 @@ static void test_json_of_an_empty_process_and_of_none(void **state) {
     struct profile_process *p = &f.process;
     p->thread_count = p->module_count = p->site_count = p->cell_count = p->stack_count = 0;
     p->symbol_count = p->tick_count = p->codec_function_count = p->argument_count = 0;
+    p->codec_call_count = p->context_count = p->anon_count = p->level_count = 0;
     p->seconds_ns = 0;
     p->ended_by = NULL;
     char *json = json_of(&f), *text = text_of(&f, (struct render_text){.width = 80}, false);
     python("import json, sys\np = json.load(sys.stdin)['processes'][0]\n"
-           "assert p['sites'] == [] and p['ended_by'] is None and p['seconds'] == 0\n",
+           "assert p['sites'] == [] and p['ended_by'] is None and p['seconds'] == 0\n"
+           "assert p['codec_calls'] == p['concurrency'] == p['contexts'] == []\n"
+           "assert p['codec_functions'] == p['anonymous_mappings'] == []\n",
            json);
     free(json);
     assert_non_null(strstr(text, "no site was recorded"));
+    assert_null(strstr(text, "Codec calls"));
     free(text);
     json = NULL;
     size_t size;
@@ -321,6 +543,65 @@ static void test_text_says_what_matters(void **state) {
     free(text);
 }
 
+static void test_text_of_codec_calls(void **state) {
+    (void)state;
+    struct fake f;
+    fake_init(&f);
+    char *text = text_of(&f, (struct render_text){.width = 200, .lines = true}, false);
+    char *part = strstr(text, "\nCodec calls\n");
+    assert_non_null(part);
+    assert_true(strstr(text, "\nThreads") < part && part < strstr(text, "\nVisibility\n"));
+    assert_non_null(strstr(
+        part, "\nCodec calls\n"
+              "    zstd ZSTD_compressStream2  compress  1,204 calls  118 MiB → 31.2 MiB (3.78 : 1)"
+              "  2.10 s CPU ~1.90 s  by 3 threads  5 failed  6 left without returning\n"
+              "      send_batch\n"
+              "    zlib inflate  decompress  2 calls  1000 B → 3.91 KiB (1 : 4.00)"
+              "  3.00 µs CPU 2.50 µs  by 1 thread\n"
+              "      no stack\n"
+              "\n"
+              "    messages of ZSTD_compressStream2 by size\n"
+              "      source                    messages           ratio        MB/s    µs/message\n"
+              "      empty                            1               -           -           0.0\n"
+              "      1.00 KiB…2.00 KiB              500        2.50 : 1       150.0          10.0\n"
+              "      128 KiB…256 KiB                 99        4.00 : 1       160.0        1010.1\n"
+              "\n"));
+    free(text);
+    text = text_of(&f, (struct render_text){.width = 120, .whole_stacks = true}, false);
+    assert_null(strstr(text, "Codec calls")); /* --stack N is about one site */
+    free(text);
+}
+
+static void test_text_of_few_and_many_codec_calls(void **state) {
+    (void)state;
+    struct fake f;
+    struct profile_codec_call many[13];
+    fake_init(&f);
+    f.codec_calls[FAKE_COMPRESS].size_count = 1; /* one size says nothing */
+    char *text = text_of(&f, (struct render_text){.width = 120}, false);
+    assert_null(strstr(text, "by size"));
+    free(text);
+    for (unsigned i = 0; i < ARRAY_SIZE(many); i++) {
+        many[i] = f.codec_calls[FAKE_INFLATE];
+        many[i].source_bytes = 1000 + i;
+    }
+    many[12] = f.codec_calls[FAKE_NESTED_ONLY];
+    f.process.codec_calls = many;
+    f.process.codec_call_count = ARRAY_SIZE(many);
+    text = text_of(&f, (struct render_text){.width = 120}, false);
+    assert_non_null(strstr(text, "1011 B → "));
+    assert_non_null(strstr(text, "1002 B → "));
+    assert_null(strstr(text, "1001 B → "));
+    assert_non_null(strstr(text, "\n    and 2 more\n"));
+    assert_null(strstr(text, "ZSTD_compressStream2  compress"));
+    many[12].calls++;
+    f.process.codec_call_count = ARRAY_SIZE(many);
+    free(text);
+    text = text_of(&f, (struct render_text){.width = 120}, false);
+    assert_non_null(strstr(text, "ZSTD_compressStream2  compress  5 calls"));
+    free(text);
+}
+
 static unsigned columns_without_escapes(char *line) {
     char *to = line;
     for (char *from = line; *from; from++)
@@ -398,12 +679,20 @@ static void test_a_broken_document_does_not_look_whole(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_json_has_every_field),
+        cmocka_unit_test(test_findings_in_json),
+        cmocka_unit_test(test_findings_in_text),
+        cmocka_unit_test(test_remedies_are_told_once),
+        cmocka_unit_test(test_json_has_codec_calls),
+        cmocka_unit_test(test_json_of_unknown_codec_functions),
+        cmocka_unit_test(test_json_of_a_buffer_that_served_a_call),
         cmocka_unit_test(test_json_of_an_empty_process_and_of_none),
         cmocka_unit_test(test_json_numbers_keep_64_bits),
         cmocka_unit_test(test_hostile_names_in_json),
         cmocka_unit_test(test_hostile_names_in_text),
         cmocka_unit_test(test_color),
         cmocka_unit_test(test_text_says_what_matters),
+        cmocka_unit_test(test_text_of_codec_calls),
+        cmocka_unit_test(test_text_of_few_and_many_codec_calls),
         cmocka_unit_test(test_width_is_kept),
         cmocka_unit_test(test_a_full_disk_is_an_error),
         cmocka_unit_test(test_a_broken_document_does_not_look_whole),

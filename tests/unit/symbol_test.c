@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/codec_table.h"
 #include "symbol/internal.h"
 
 #define LIBC "/usr/lib/x86_64-linux-gnu/libc.so.6"
@@ -513,6 +514,57 @@ static void look_everywhere(const char *path, const uint64_t *addresses, uint32_
         assert_true(symbol_frames(s, m, addresses[i], frames, 8) <= 8);
     }
     symbol_trouble(s, m);
+    symbol_contains(s, m);
+    symbol_close(s);
+}
+
+static void test_codecs_by_their_data(void **state) {
+    (void)state;
+    static const struct {
+        const char *path;
+        uint32_t codec;
+    } libraries[] = {
+        {"libz.so.1", CODEC_ZLIB},      {"libzstd.so.1", CODEC_ZSTD},
+        {"liblz4.so.1", CODEC_LZ4},     {"liblzma.so.5", CODEC_LZMA},
+        {"libbz2.so.1.0", CODEC_BZ2},   {"libbrotlicommon.so.1", CODEC_BROTLI},
+        {"libcmocka.so.0", CODEC_NONE},
+    };
+    struct symbols *s = symbol_open(NULL);
+    char path[256];
+    for (unsigned i = 0; i < ARRAY_SIZE(libraries); i++) {
+        snprintf(path, sizeof(path), "/usr/lib/x86_64-linux-gnu/%s", libraries[i].path);
+        if (access(path, R_OK))
+            continue;
+        uint32_t codec = libraries[i].codec, wanted = codec ? 1u << codec : 0;
+        for (int twice = 0; twice < 2; twice++)
+            assert_int_equal(symbol_contains(s, module(s, path)), wanted);
+        assert_true((symbol_contains_by(codec) != NULL) == (codec != CODEC_NONE));
+    }
+    assert_int_equal(symbol_contains(s, UINT32_MAX), 0);
+    assert_int_equal(symbol_contains(s, module(s, "/nonexistent/x")), 0);
+    assert_null(symbol_contains_by(UINT32_MAX));
+    symbol_close(s);
+}
+
+/* Wherever it lies: at each distance from the section's start, and at its very end. */
+static void test_codecs_at_any_place(void **state) {
+    (void)state;
+    char name[32], source[256], command[1024];
+    struct symbols *s = symbol_open(NULL);
+    for (int at = 0; at < 12; at++) {
+        snprintf(source, sizeof(source),
+                 ".section .rodata\n.skip %d\n.ascii \"bzip2/libbzip2: internal error number%s\"\n",
+                 at, at == 11 ? "\\0 deflate 1.2.13 Copyright 1995-" : "");
+        snprintf(name, sizeof(name), "data%d.s", at);
+        write_file(name, source, strlen(source));
+        snprintf(command, sizeof(command),
+                 "cd %s && as %s -o data%d.o && ld -shared data%d.o -o data%d", folder, name, at,
+                 at, at);
+        assert_int_equal(system(command), 0);
+        snprintf(name, sizeof(name), "data%d", at);
+        assert_int_equal(symbol_contains(s, module(s, in_folder(name))),
+                         1u << CODEC_BZ2 | (at == 11 ? 1u << CODEC_ZLIB : 0));
+    }
     symbol_close(s);
 }
 
@@ -560,6 +612,8 @@ int main(void) {
         cmocka_unit_test(test_mini_debug_info),
         cmocka_unit_test(test_a_replaced_file_names_nothing),
         cmocka_unit_test(test_what_is_no_file_names_nothing),
+        cmocka_unit_test(test_codecs_by_their_data),
+        cmocka_unit_test(test_codecs_at_any_place),
         cmocka_unit_test(test_broken_files_do_not_crash),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

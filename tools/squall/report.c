@@ -369,7 +369,7 @@ static int show_summary(const struct render_text *text, struct analysis *all, ui
 int command_summary(const struct profile *profile, FILE *out) {
     struct render_text text = {
         .out = out, .width = render_width(out), .color = render_color(out), .lines = false};
-    struct analyse_options options = {.top = SUMMARY_SITES};
+    struct analyse_options options = {.top = SUMMARY_SITES, .brief = true};
     struct symbols *symbols = symbol_open(NULL);
     struct analyse_names *names = symbols ? analyse_names_open(symbols) : NULL;
     struct analysis *all = calloc(profile->count + 1u, sizeof(*all));
