@@ -1,7 +1,7 @@
 #!/bin/bash
 # The full matrix, for `make check-real`: every real program, mode and allocator unharmed, the
-# large blocks beside the oracle, and the library in the oldest Debian that can be had. Some ten
-# minutes. Ends with `N passed, N failed` over all of them.
+# large blocks and what they are for beside the oracles, and the library in the oldest Debian that
+# can be had. Some ten minutes. Ends with `N passed, N failed` over all of them.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -9,7 +9,8 @@ export SQUALL_WORK=${SQUALL_WORK:-${TMPDIR:-/tmp}/squall-work}
 log=$(mktemp) || exit 1
 trap 'rm -f "$log"' EXIT
 
-for part in "$here/check-unharmed.sh" "$here/check-oracle.sh" "$root/tests/rules/debootstrap.sh"; do
+for part in "$here/check-unharmed.sh" "$here/check-oracle.sh" "$here/check-roles.sh" \
+    "$root/tests/rules/debootstrap.sh"; do
     echo "# ${part#"$root"/}"
     "$part" </dev/null 2>&1 | tee -a "$log" | grep -avE '^[0-9]+ (passed|skipped)'
     case ${PIPESTATUS[0]} in

@@ -46,6 +46,17 @@ class Sum:
         return f"{self.allocs} allocs, {self.frees} frees, {self.bytes} bytes of {self.min}..{self.max}"
 
 
+def without_hooks(frames):
+    """Neither the hooks of the allocation nor squall's detour, which stands below a codec call."""
+    own = 0
+    for n, (module, _) in enumerate(frames[:HOOK_FRAMES]):
+        if module in HOOKS:
+            own = n + 1
+        elif not (module or "").startswith("libstdc++.so"):
+            break
+    return [frame for frame in frames[own:] if frame[0] not in HOOKS]
+
+
 def oracle_stacks(path, exe):
     """(frames, numbers) of each stack, innermost frame first."""
     image = open(path, "rb").read()
@@ -64,8 +75,7 @@ def oracle_stacks(path, exe):
         _, count, allocs, frees, bytes_, _, min_, max_, _, _, _ = SITE.unpack_from(image, where)
         pairs = struct.unpack_from(f"<{2 * count}Q", image, where + SITE.size)
         frames = [(names[m], o) for m, o in zip(pairs[::2], pairs[1::2])]
-        own = [n for n, (m, _) in enumerate(frames[:HOOK_FRAMES]) if m in HOOKS]
-        yield frames[own[-1] + 1 if own else 0:], (allocs, frees, bytes_, min_, max_)
+        yield without_hooks(frames), (allocs, frees, bytes_, min_, max_)
 
 
 def report_stacks(process):

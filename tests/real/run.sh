@@ -152,18 +152,43 @@ run_rdkx_zstd() {
     stop_brokers
 }
 
+# The same in batches of 100 messages: a context for 100 KB.
+run_rdkx_zstd_small() {
+    start_brokers
+    program "$python" "$drivers/kafka_producer.py" "$bootstrap" "$work/log.txt" zstd 100
+    $python "$drivers/count_messages.py" "$bootstrap" topic0 topic1 | made
+    stop_brokers
+}
+
 # The same library in a C program, one line a message.
-run_kcat_zstd() {
+produce_with_kcat() {
     head -n 150000 "$work/log.txt" >"$scratch/lines"
     start_brokers
     program kcat -q -P -b "$bootstrap" -t lines -X linger.ms=100 \
-        -X queue.buffering.max.messages=500000 -z zstd -l "$scratch/lines"
+        -X queue.buffering.max.messages=500000 -z "$1" -l "$scratch/lines"
     $python "$drivers/count_messages.py" "$bootstrap" lines | made
     stop_brokers
 }
 
+run_kcat_zstd() {
+    produce_with_kcat zstd
+}
+
+run_kcat_lz4() {
+    produce_with_kcat lz4
+}
+
+run_kcat_gzip() {
+    produce_with_kcat gzip
+}
+
 run_py_zstd() {
     program "$python" "$drivers/compress_zstd.py" "$work/log.txt"
+}
+
+# zlib, bz2 and lzma by Python's own modules.
+run_py_zlib() {
+    program "$python" "$drivers/compress_zlib.py" "$work/log.txt"
 }
 
 run_java_jni() {
@@ -179,6 +204,18 @@ run_node_zlib() {
 run_db_bench_zstd() {
     program db_bench --benchmarks=fillrandom,compact --num=100000 --value_size=400 --threads=2 \
         --seed=1 --compression_type=zstd --max_background_jobs=2 --db="$scratch/db"
+    ldb --db="$scratch/db" --hex scan --no_value | made
+    tidy() {
+        sed -E 's/.*\r//; s/\.\.\. finished [0-9]+ ops *//g; /^(Date|CPU|CPUCache):/d;
+                s/^((fillrandom|compact) *:).*/\1/; s|\[/.*\]|[PATH]|'
+    }
+}
+
+# LZ4_compress_fast_continue, in blocks that are large.
+run_db_bench_lz4() {
+    program db_bench --benchmarks=fillrandom,compact --num=40000 --value_size=400 --threads=1 \
+        --seed=1 --compression_type=lz4 --block_size=131072 --max_background_jobs=2 \
+        --write_buffer_size=4194304 --db="$scratch/db"
     ldb --db="$scratch/db" --hex scan --no_value | made
     tidy() {
         sed -E 's/.*\r//; s/\.\.\. finished [0-9]+ ops *//g; /^(Date|CPU|CPUCache):/d;
@@ -292,11 +329,61 @@ run_borg_zstd() {
     (cd "$scratch" && borg extract --stdout archive::a | sha256sum) | made
 }
 
+# Pools: a few blocks, each serving many calls.
+run_pigz() {
+    head -c 16M "$work/log.txt" >"$scratch/lines"
+    program pigz -p 4 -k "$scratch/lines"
+    gzip -dc "$scratch/lines.gz" | sha256sum | made
+}
+
+run_pixz() {
+    head -c 8M "$work/log.txt" >"$scratch/lines"
+    program pixz -1 -p 2 "$scratch/lines" "$scratch/lines.xz"
+    pixz -d <"$scratch/lines.xz" | sha256sum | made
+}
+
+make_squashfs() {
+    head -c "$2" "$work/log.txt" >"$scratch/lines"
+    program mksquashfs "$scratch/lines" "$scratch/image" -comp "$1" -processors 2 -no-progress \
+        -mem 256M -quiet
+    unsquashfs -cat "$scratch/image" lines | sha256sum | made
+}
+
+run_mksquashfs_zstd() {
+    make_squashfs zstd 16M
+}
+
+run_mksquashfs_xz() {
+    make_squashfs xz 4M
+}
+
+# One stream for the whole run, behind a module that is loaded on demand. The last message goes to
+# a file of its own, too: then all others have been written.
+run_rsyslog_gzip() {
+    port=$(free_port)
+    cat >"$scratch/rsyslog.conf" <<CONF
+module(load="imtcp")
+input(type="imtcp" port="$port" address="127.0.0.1")
+global(workDirectory="$scratch" maxMessageSize="8k")
+main_queue(queue.size="500000" queue.dequeueBatchSize="2048" queue.workerThreads="1")
+template(name="text" type="string" string="%msg%\n")
+action(type="omfile" file="$scratch/lines.gz" template="text" zipLevel="6" ioBufferSize="256k"
+       asyncWriting="on" flushOnTXEnd="off" veryRobustZip="off")
+if \$msg contains "the last message" then action(type="omfile" file="$scratch/last")
+CONF
+    if serve /usr/sbin/rsyslogd -n -f "$scratch/rsyslog.conf" -i "$scratch/pid"; then
+        $python "$drivers/send_syslog.py" "$port" "$work/log.txt" 60000
+        wait_until "[ -s $scratch/last ]"
+        stop rsyslogd TERM
+        gzip -dc "$scratch/lines.gz" | sha256sum | made
+    fi
+}
+
 # ---- the frame ----
 
 name=${1:-list}
 if [ "$name" = list ]; then
-    sed -n 's/^run_\([a-z_]*\)() {$/\1/p' "$0"
+    sed -n 's/^run_\([a-z0-9_]*\)() {$/\1/p' "$0"
     exit
 fi
 declare -F "run_$name" >/dev/null || die "no program $name; see: run.sh list"

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""kafka_producer.py BOOTSTRAP LOG CODEC: librdkafka (Debian's python3-confluent-kafka), two
-threads that produce, batches of up to 1 MB."""
+"""kafka_producer.py BOOTSTRAP LOG CODEC [MESSAGES]: librdkafka (Debian's python3-confluent-kafka),
+two threads that produce, batches of up to 1 MB, or of so many messages."""
 import sys
 import threading
 
@@ -31,10 +31,11 @@ def send(producer, log, thread):
 
 
 def main():
-    bootstrap, log, codec = sys.argv[1:]
+    bootstrap, log, codec = sys.argv[1:4]
+    batch = int(sys.argv[4]) if len(sys.argv) > 4 else 10000
     producer = Producer({
         "bootstrap.servers": bootstrap, "compression.codec": codec, "linger.ms": 50,
-        "batch.num.messages": 10000, "batch.size": 1000000,
+        "batch.num.messages": batch, "batch.size": 1000000,
         "queue.buffering.max.messages": 1000000, "queue.buffering.max.kbytes": 1048576})
     log = open(log, "rb").read(32 << 20)
     threads = [threading.Thread(target=send, args=(producer, log, t)) for t in range(THREADS)]
