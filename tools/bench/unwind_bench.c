@@ -125,7 +125,7 @@ int main(int argc, char **argv) {
     unsigned n = argc > 1 ? (unsigned)atoi(argv[1]) : 200000;
     if (unwind_init())
         return 2;
-    module_init(NULL, NULL);
+    module_init(NULL, NULL, NULL);
     thread = calloc(1, unwind_thread_size());
     enter(3, 0);
     measure("repeating stack, 20 frames", 14, 0, 1, n / 100, 1000);
