@@ -26,14 +26,24 @@ static void raise_to(uint64_t *p, uint64_t v) {
         ;
 }
 
-/* In 1/65536. */
+/* In 1/65536; no block has 2^48 bytes. */
 static uint64_t ratio(uint64_t size, uint64_t to) {
-    return (uint64_t)(((unsigned __int128)size << 16) / to);
+    return (size << 16) / to;
+}
+
+/* A block that is used for ever tells the same again and again: after the first messages each of
+ * its sums is touched once in so many. */
+#define SERVED_FEW 16u
+static bool is_due(const struct block *b) {
+    uint32_t served = RELAXED_LOAD(&b->served);
+    return served <= SERVED_FEW || served % SERVED_FEW == 0;
 }
 
 static void add_ratios(const struct block *b, uint64_t source, uint64_t produced) {
+    if (!source || !is_due(b))
+        return;
     struct region_large *l = large_of(b);
-    if (!l || !source)
+    if (!l)
         return;
     uint64_t r = ratio(b->size, source);
     raise_to(&l->source_ratio_min_inverted, ~r);
@@ -75,21 +85,26 @@ static void set_role(struct block *b, struct region_large *l, uint8_t role) {
 /* One more message, or the same one again from the start of what it used before: a buffer that is
  * refilled is used again, however long the message is. */
 static void serve(struct block *b, const struct call_frame *f, uint8_t role, uint64_t at) {
+    bool is_new = b->message != f->message;
+    bool is_again = !is_new && at - b->start < b->mark;
+    bool has_role = b->roles & (role | CALL_WORKSPACE | CALL_OUTPUT);
+    if ((!is_new && !is_again && has_role) || b->epoch != shim.epoch)
+        return;
+    bool is_use = (is_new || is_again) && !(b->roles & CALL_WORKSPACE);
+    uint32_t served = is_use ? RELAXED_ADD(&b->served, 1) + 1 : 0;
+    if (is_use) {
+        b->message = f->message;
+        b->mark = 0;
+    }
+    if (has_role && !is_due(b))
+        return;
     struct region_large *l = large_of(b);
     if (!l)
         return;
     set_role(b, l, role);
     RELAXED_STORE(&l->served_call, f->call);
-    if (b->roles & CALL_WORKSPACE)
-        return;
-    bool is_new = b->message != f->message;
-    bool is_again = !is_new && at - b->start < b->mark;
-    if (!is_new && !is_again)
-        return;
-    b->message = f->message;
-    b->mark = 0;
-    uint32_t served = RELAXED_ADD(&b->served, 1) + 1;
-    RELAXED_ADD(&l->served, 1);
+    if (is_use)
+        RELAXED_ADD(&l->served, served <= SERVED_FEW ? 1 : SERVED_FEW);
     if (served == 2)
         RELAXED_ADD(&l->reused, 1);
 }
@@ -417,6 +432,9 @@ uint32_t call_block_freed(struct shim_self *self, uint32_t row) {
         struct context *c = context_at(b->context);
         if (c && c->output == row) /* the message is not complete, but this output is */
             end_output(c);
+        struct region_large *l = b->served > SERVED_FEW ? large_of(b) : NULL;
+        if (l) /* what was not added yet */
+            RELAXED_ADD(&l->served, b->served % SERVED_FEW);
         return b->served;
     }
     uint32_t served = served_as_workspace(b, &source, &produced);
