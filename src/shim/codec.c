@@ -107,7 +107,6 @@ static uint8_t finish_of(const char *name) {
                  {"BZ2_bzDecompress", CODEC_FINISH_4},
                  {"ZSTD_endStream", CODEC_FINISH_0},
                  {"ZSTD_decompressStream", CODEC_FINISH_0},
-                 {"ZSTD_compressEnd", CODEC_FINISH_ALWAYS},
                  {"LZ4F_compressEnd", CODEC_FINISH_ALWAYS},
                  {"LZ4F_decompress", CODEC_FINISH_0},
                  {"ZSTD_compressStream2", CODEC_FINISH_0_IF_END},
