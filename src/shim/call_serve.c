@@ -109,17 +109,22 @@ static void serve(struct block *b, const struct call_frame *f, uint8_t role, uin
         RELAXED_ADD(&l->reused, 1);
 }
 
-static uint32_t find_and_serve(const struct call_frame *f, uint8_t role, uint64_t at) {
-    uint32_t row = at ? block_find(at) : 0;
-    if (row)
-        serve(block_at(row), f, role, at);
-    return row;
-}
-
 /* The row, if it is still of the block that holds this address. */
 static struct block *same_block(uint32_t row, uint64_t at) {
     struct block *b = row ? block_at(row) : NULL;
     return b && at - b->start < b->size ? b : NULL;
+}
+
+/* `last` is the row that the thread found for this role: kept buffers come again. A block of a row
+ * may lie within a larger one only where somebody cuts blocks himself: then either will do. */
+static uint32_t find_and_serve(const struct call_frame *f, uint8_t role, uint64_t at,
+                               uint32_t *last) {
+    uint32_t row = same_block(*last, at) ? *last : at ? block_find(at) : 0;
+    if (row) {
+        serve(block_at(row), f, role, at);
+        *last = row;
+    }
+    return row;
 }
 
 static void reach(uint32_t row, uint64_t at, uint64_t size) {
@@ -248,14 +253,17 @@ static struct context *begin_in_context(struct call_frame *f, uint32_t direction
 
 void call_serve_begin(struct shim_self *self, struct call_frame *f, uint32_t direction) {
     struct context *c = f->context ? begin_in_context(f, direction) : NULL;
+    struct shim_private *p = self->private;
     f->context_number = c ? context_number(c) : 0;
-    f->message =
-        c ? message_of(c) : 1ull << 63 | (uint64_t)self->row << 40 | self->private->call_sequence;
+    /* What another codec's call within this one, or within a mark, makes of the same buffers is no
+     * message more. */
+    if (!f->message)
+        f->message = c ? message_of(c) : 1ull << 63 | (uint64_t)self->row << 40 | p->call_sequence;
     if (!is_data(f->function) || direction == REGION_DECOMPRESS)
         return;
     if (f->source_size)
-        f->source_block = find_and_serve(f, CALL_INPUT, f->source);
-    f->out_block = find_and_serve(f, CALL_OUTPUT, f->destination);
+        f->source_block = find_and_serve(f, CALL_INPUT, f->source, &p->last_source);
+    f->out_block = find_and_serve(f, CALL_OUTPUT, f->destination, &p->last_output);
     if (!c || f->function->kind == CODEC_ONE_SHOT)
         return;
     if (c->output && (c->output != f->out_block || !same_block(c->output, c->output_start)))

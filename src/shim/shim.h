@@ -88,6 +88,7 @@ struct shim_private {
     uint32_t call_depth;
     uint16_t epoch; /* of the process when a thread got this */
     uint64_t call_sequence;
+    uint32_t last_source, last_output; /* rows of block.h that served the last call */
     struct shim_call calls[SHIM_CALLS];
     struct {
         uint64_t hash;

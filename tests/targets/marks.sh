@@ -65,6 +65,26 @@ compile mark-c++ g++ -x c++ -std=c++11 -pedantic && run_it c++ run "$TMPDIR/mark
 compile host gcc -DHOST && compile plugin.so gcc -DPLUGIN -fPIC -shared &&
     run_it plugin run "$TMPDIR/host" "$TMPDIR/plugin.so"
 
+# A mark around another codec's call: what both make of a buffer is one message.
+gcc -O1 -g -fno-builtin -Wall -Werror -I"$here/../../include" "$here/src/mark_inner.c" \
+    -o "$TMPDIR/inner" -lzstd || not_ok inner "does not build"
+fresh
+if under mode:default "$TMPDIR/inner" >"$TMPDIR/said" && report "$TMPDIR/json"; then
+    check "inner: one message" "$TMPDIR/json" <<'P'
+from squall import *
+p, = load(argument(1))
+output, = [s for s in p["sites"] if s["roles"]["output"]["allocs"]]
+same("outputs", output["roles"]["output"]["allocs"], 20)
+same("reused", output["reused"], False)
+same("flagged", output["flagged"], True)
+for function in "outer", "ZSTD_compress":
+    calls = [r for r in p["codec_calls"] if r["function"] == function]
+    same("calls of " + function, [(r["calls"], r["nested"]) for r in calls], [(20, 0)])
+P
+else
+    not_ok inner "exit status $?"
+fi
+
 # Nothing is needed of anybody.
 if [ -e "$TMPDIR/plugin.so" ]; then
     needs=$(nm -D --undefined-only "$TMPDIR/plugin.so" | grep -i squall)
