@@ -10,7 +10,7 @@
 /* What struct block keeps for us. Of a workspace, mark is the number of messages of its context
  * before the one that it was born in, mark2 the context's generation. Of other blocks, mark is how
  * far into the block the last use reached. */
-enum { BLOCK_IN_CALL = 1, BLOCK_AGAIN = 2 };
+enum { BLOCK_IN_CALL = 1 };
 
 /* ---- sums of large blocks ---- */
 
