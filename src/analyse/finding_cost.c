@@ -3,9 +3,10 @@
 #include "finding.h"
 
 #define PAGE 4096.0
-#define FAULT_NS 250.0 /* an estimate: what the kernel takes to hand out a page */
-#define MATTERS 0.001  /* of the time of the calls */
-#define FEW 32u        /* blocks: of fewer, the time in the allocator is left to chance */
+#define FAULT_NS 250.0   /* an estimate: what the kernel takes to hand out a page */
+#define MATTERS 0.0005   /* of the time of the calls; */
+#define FEW_MATTER 0.002 /* of few blocks it has to be beyond doubt */
+#define FEW 32u          /* blocks: of fewer, the time in the allocator is left to chance */
 #define MUCH_MEMORY (64ull << 20) /* at once: memory is a cost of its own */
 
 /* The time that the allocator took for these blocks, and the kernel to fill each with pages once,
@@ -20,5 +21,5 @@ double finding_cost_share(const struct finding_sum *sum, const struct finding_ca
 
 bool finding_matters(const struct finding_sum *sum, const struct finding_calls *calls) {
     return !calls->ns || sum->peak_bytes >= MUCH_MEMORY ||
-           finding_cost_share(sum, calls) >= MATTERS;
+           finding_cost_share(sum, calls) >= (sum->allocs < FEW ? FEW_MATTER : MATTERS);
 }
