@@ -12,22 +12,12 @@
 
 #define ROW(table, type, i) REGION_ROW(&shim.region, table, type, i)
 
-/* The compiler keeps the order of the owner's stores; so does the processor (x86). */
-#define ORDER() __asm__ volatile("" ::: "memory")
-
 int account_init(void) {
     int error = site_init();
     return error ? error : mapping_init();
 }
 
 /* ---- small tools ---- */
-
-static void raise_to(uint64_t *p, uint64_t v) {
-    uint64_t old = RELAXED_LOAD(p);
-    while (old < v &&
-           !__atomic_compare_exchange_n(p, &old, v, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-        ;
-}
 
 static void lower_to(uint64_t *p, uint64_t v) {
     uint64_t old = RELAXED_LOAD(p);
@@ -69,16 +59,16 @@ static void add_large(struct shim_self *self, uint32_t cell, uint32_t block,
         ROW(REGION_SITES, struct region_site, ROW(REGION_CELLS, struct region_cell, cell)->site);
     RELAXED_ADD(&h->large_allocs, 1);
     RELAXED_ADD(&h->large_bytes, e->size);
-    raise_to(&h->large_peak, RELAXED_ADD(&h->large_live, e->size) + e->size);
-    raise_to(&s->large_peak, RELAXED_ADD(&s->large_live, e->size) + e->size);
+    base_raise_to(&h->large_peak, RELAXED_ADD(&h->large_live, e->size) + e->size);
+    base_raise_to(&s->large_peak, RELAXED_ADD(&s->large_live, e->size) + e->size);
     uint32_t row = site_large(cell);
     if (!row)
         return;
     struct region_large *l = ROW(REGION_LARGE, struct region_large, row);
     RELAXED_ADD(&l->allocs, 1);
     RELAXED_ADD(&l->bytes, e->size);
-    raise_to(&l->size_min_inverted, ~e->size);
-    raise_to(&l->size_max, e->size);
+    base_raise_to(&l->size_min_inverted, ~e->size);
+    base_raise_to(&l->size_max, e->size);
     if (e->timed)
         RELAXED_ADD(&l->timed, 1);
     if (is_mmapped(e->address))
@@ -147,10 +137,10 @@ static void add_shared(struct region_cell *c, const struct region_remote *r, uin
     RELAXED_ADD(&c->samples, 1);
     RELAXED_ADD(&c->allocator_ticks, ticks);
     lower_to(&c->size_min, size);
-    raise_to(&c->size_max, size);
+    base_raise_to(&c->size_max, size);
     uint64_t live = live_bytes(c, r);
     if ((int64_t)live > 0)
-        raise_to(&c->peak_bytes, live);
+        base_raise_to(&c->peak_bytes, live);
 }
 
 /* Ticks in the allocator that a timed block stands for. */
@@ -290,8 +280,8 @@ static void free_remote(struct region_remote *r, struct decide_weight w, uint64_
     RELAXED_ADD(&r->freed_bytes, w.bytes);
     RELAXED_ADD(&r->freed_samples, 1);
     RELAXED_ADD(&r->life_sum, life);
-    raise_to(&r->life_min_inverted, ~life);
-    raise_to(&r->life_max, life);
+    base_raise_to(&r->life_min_inverted, ~life);
+    base_raise_to(&r->life_max, life);
 }
 
 INLINE void add_life(const struct region_cell *c, uint64_t size, uint64_t life) {

@@ -20,10 +20,6 @@ void call_begin_child(void) {
     RELAXED_STORE(&running, 0);
 }
 
-int call_open_region(void) {
-    return call_rows_open();
-}
-
 /* ---- the list ---- */
 
 /* Changes the level and adds the time that it lasted; returns the upper of the two levels. Time
@@ -113,10 +109,6 @@ static uint32_t find_direction(const struct call_frame *f) {
     return c ? c->direction : (uint32_t)REGION_DIRECTION_NONE;
 }
 
-static bool moves_data(const struct codec_function *f) {
-    return f->kind == CODEC_ONE_SHOT || f->kind == CODEC_STREAM;
-}
-
 static bool enter(struct shim_self *self, struct call_frame *f, const struct unwind_start *at,
                   const struct shim_call *outer) {
     struct shim_private *p = self->private;
@@ -140,7 +132,7 @@ static bool enter(struct shim_self *self, struct call_frame *f, const struct unw
         .context = f->context_number,
         .codec = f->function->codec,
         .direction = (uint8_t)direction,
-        .is_running = !outer && moves_data(f->function) && direction != REGION_DECOMPRESS,
+        .is_running = !outer && codec_moves_data(f->function) && direction != REGION_DECOMPRESS,
     };
     (*self->slot)->codec_call = f->call;
     f->is_timed = call_rows_is_timed(p, f->call);

@@ -52,8 +52,9 @@ void call_stub(void);
 /* Once, and in a forked child, before its first event: forgets what was under way. */
 void call_init(void);
 void call_begin_child(void);
-/* A new region: the rows of the last one are gone. Returns 0 or -errno. */
-int call_open_region(void);
+/* A new region: the rows of the last one are gone. Private indexes of its calls and contexts.
+ * Returns 0 or -errno. */
+int call_rows_open(void);
 
 /* A thread ended in calls: they are left. Its number is dead, or its row gets another owner. */
 void call_reap(struct shim_private *p);

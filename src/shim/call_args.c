@@ -133,8 +133,7 @@ static bool is_finish(const struct call_frame *f, uint64_t value, const struct c
 void call_args_result(const struct call_frame *f, uint64_t value, struct call_result *r) {
     r->failed = is_failure(f->function->shape, value);
     r->consumed = r->produced = 0;
-    uint8_t kind = f->function->kind;
-    if (kind == CODEC_STREAM || kind == CODEC_ONE_SHOT || kind == CODEC_END) {
+    if (codec_moves_data(f->function) || f->function->kind == CODEC_END) {
         r->consumed = find_consumed(f);
         r->produced = r->failed ? 0 : find_produced(f, value);
     }

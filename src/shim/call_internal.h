@@ -39,9 +39,6 @@ void call_args_result(const struct call_frame *f, uint64_t value, struct call_re
 
 /* ---- call_rows.c ---- */
 
-/* Private indexes of a region's calls and contexts. Returns 0 or -errno. */
-int call_rows_open(void);
-
 /* The row of a call of this thread; 0 = no room. */
 uint32_t call_rows_find(struct shim_self *self, const struct call_frame *f,
                         const struct unwind_start *at, uint32_t direction);

@@ -19,13 +19,6 @@ static struct region_large *large_of(const struct block *b) {
     return row ? ROW(REGION_LARGE, struct region_large, row) : NULL;
 }
 
-static void raise_to(uint64_t *p, uint64_t v) {
-    uint64_t old = RELAXED_LOAD(p);
-    while (old < v &&
-           !__atomic_compare_exchange_n(p, &old, v, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-        ;
-}
-
 /* In 1/65536; no block has 2^48 bytes. */
 static uint64_t ratio(uint64_t size, uint64_t to) {
     return (size << 16) / to;
@@ -46,16 +39,16 @@ static void add_ratios(const struct block *b, uint64_t source, uint64_t produced
     if (!l)
         return;
     uint64_t r = ratio(b->size, source);
-    raise_to(&l->source_ratio_min_inverted, ~r);
-    raise_to(&l->source_ratio_max, r);
+    base_raise_to(&l->source_ratio_min_inverted, ~r);
+    base_raise_to(&l->source_ratio_max, r);
     RELAXED_ADD(&l->source_ratio_sum, r);
     RELAXED_ADD(&l->source_ratio_count, 1);
     RELAXED_ADD(&l->served_source_bytes, source);
     if (!produced)
         return;
     r = ratio(b->size, produced);
-    raise_to(&l->produced_ratio_min_inverted, ~r);
-    raise_to(&l->produced_ratio_max, r);
+    base_raise_to(&l->produced_ratio_min_inverted, ~r);
+    base_raise_to(&l->produced_ratio_max, r);
     RELAXED_ADD(&l->produced_ratio_sum, r);
     RELAXED_ADD(&l->produced_ratio_count, 1);
     RELAXED_ADD(&l->served_produced_bytes, produced);
@@ -207,10 +200,6 @@ static uint64_t message_of(const struct context *c) {
     return (uint64_t)context_number(c) << 44 ^ (uint64_t)c->generation << 32 ^ c->messages;
 }
 
-static bool is_data(const struct codec_function *f) {
-    return f->kind == CODEC_ONE_SHOT || f->kind == CODEC_STREAM;
-}
-
 /* ---- before the call ---- */
 
 /* liblzma takes a stream that was not ended for the next one, with its memory. */
@@ -225,7 +214,7 @@ static struct context *begin_in_context(struct call_frame *f, uint32_t direction
     bool is_in_place = function->makes_context && function->kind == CODEC_INIT && !is_restarted(f);
     struct context *c =
         is_in_place ? make_context(f->context, f, direction) : context_find(f->context);
-    if (!c && is_data(function))
+    if (!c && codec_moves_data(function))
         c = make_context(f->context, f, direction);
     if (!c)
         return NULL;
@@ -234,7 +223,7 @@ static struct context *begin_in_context(struct call_frame *f, uint32_t direction
         c->row = c->call = c->output = 0;
         c->is_open = 0;
     }
-    if (!is_data(function)) {
+    if (!codec_moves_data(function)) {
         if (function->starts_message || function->kind == CODEC_END || function->kind == CODEC_FREE)
             end_message(c);
     } else if (function->kind == CODEC_ONE_SHOT) {
@@ -246,7 +235,7 @@ static struct context *begin_in_context(struct call_frame *f, uint32_t direction
         if (!c->is_open && (f->source_size || function->starts_message))
             begin_message(c, f);
     }
-    if (is_data(function) && c->row && c->epoch == shim.epoch)
+    if (codec_moves_data(function) && c->row && c->epoch == shim.epoch)
         RELAXED_ADD(&CONTEXT(c->row)->calls, 1);
     return c;
 }
@@ -259,7 +248,7 @@ void call_serve_begin(struct shim_self *self, struct call_frame *f, uint32_t dir
      * message more. */
     if (!f->message)
         f->message = c ? message_of(c) : 1ull << 63 | (uint64_t)self->row << 40 | p->call_sequence;
-    if (!is_data(f->function) || direction == REGION_DECOMPRESS)
+    if (!codec_moves_data(f->function) || direction == REGION_DECOMPRESS)
         return;
     if (f->source_size)
         f->source_block = find_and_serve(f, CALL_INPUT, f->source, &p->last_source);
@@ -364,13 +353,13 @@ void call_serve_end(struct shim_self *self, struct call_frame *f, struct shim_ca
     (void)self;
     if (c && c->address != f->context)
         c = NULL;
-    if (is_data(function) && direction != REGION_DECOMPRESS)
+    if (codec_moves_data(function) && direction != REGION_DECOMPRESS)
         RELAXED_ADD(&shim.region.header->codec_bytes, r->consumed);
     if (function->makes_context)
         end_making(f, call, value, r, direction);
     else if (c && (function->kind == CODEC_END || function->kind == CODEC_FREE))
         end_context(c);
-    if (!is_data(function))
+    if (!codec_moves_data(function))
         return;
     reach(f->out_block, f->destination, r->produced);
     reach(f->source_block, f->source, r->consumed);

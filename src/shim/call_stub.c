@@ -3,8 +3,6 @@
 #include "clock.h"
 #include "peek.h"
 
-#define ORDER() __asm__ volatile("" ::: "memory")
-
 /* Entered by a jump, with the number of the function pushed: the stack is as the caller left it
  * otherwise. It leaves every register as the function itself does, for compilers know which ones a
  * function of their own spares. The words behind the return address are copied, because functions

@@ -119,17 +119,20 @@ static uint8_t finish_of(const char *name) {
     return CODEC_FINISH_NOT;
 }
 
-/* What a function does with its context goes by its name: libraries agree on the words.
- * Dictionaries and pools are no contexts. */
+/* Dictionaries and pools are made and given back, too. */
+static bool is_no_context(const char *name) {
+    return contains(name, "Dict") || contains(name, "Params") || contains(name, "Pool");
+}
+
+/* What a function does with its context goes by its name: libraries agree on the words. */
 static void set_context_use(struct codec_function *f) {
     const char *name = f->entry->name;
     bool in_place = f->codec == CODEC_ZLIB || f->codec == CODEC_BZ2 || f->codec == CODEC_LZMA ||
                     f->codec == CODEC_ISAL; /* the program's own struct is the context */
-    bool is_other = contains(name, "Dict") || contains(name, "Params") || contains(name, "Pool");
     f->starts_message =
         (f->kind == CODEC_INIT && (contains(name, "nit") || contains(name, "eset"))) ||
         contains(name, "Begin");
-    f->makes_context = (f->kind == CODEC_CREATE && !is_other) ||
+    f->makes_context = (f->kind == CODEC_CREATE && !is_no_context(name)) ||
                        (f->kind == CODEC_INIT && in_place &&
                         (contains(name, "Init") || contains(name, "_init") ||
                          contains(name, "coder") || contains(name, "Copy")));
@@ -146,10 +149,8 @@ static uint16_t refused_before(const struct codec_function *f, const struct code
         return REGION_REFUSED_OFF;
     if (!f->entry)
         return REGION_REFUSED_RUNNING;
-    bool moves_data = f->kind == CODEC_ONE_SHOT || f->kind == CODEC_STREAM;
-    const char *name = f->entry->name;
-    if (!moves_data &&
-        (contains(name, "Dict") || contains(name, "Params") || contains(name, "Pool")))
+    bool moves_data = codec_moves_data(f);
+    if (!moves_data && is_no_context(f->entry->name))
         return REGION_REFUSED_KIND;
     bool has_shape = f->shape != codec_table_shape(NULL);
     bool is_of_use = moves_data ? has_shape

@@ -44,6 +44,11 @@ struct codec_function {
     bool is_mark; /* the program's own, see mark.h */
 };
 
+/* Its calls carry data of messages; the others make, prepare or end contexts. */
+INLINE bool codec_moves_data(const struct codec_function *f) {
+    return f->kind == CODEC_ONE_SHOT || f->kind == CODEC_STREAM;
+}
+
 /* Before the first module. `patterns`: names with `*` that the user added, each ended by a newline;
  * they must stay there. `stub`: where detours lead, NULL = there are none (args:off). */
 void codec_init(const char *patterns, void (*stub)(void));

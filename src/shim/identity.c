@@ -30,16 +30,9 @@ static void read_boot_id(struct identity *id) {
     }
 }
 
-/* Of /proc/self/stat; the name in field 2 may hold blanks and brackets, so count from the last. */
-enum { STAT_THREADS = 20, STAT_START = 22 };
-static uint64_t read_stat(unsigned wanted) {
-    char text[1024];
-    if (read_file("/proc/self/stat", text, sizeof text) <= 0)
-        return 0;
-    const char *at = text;
-    for (const char *c = text; *c; c++)
-        if (*c == ')')
-            at = c;
+/* The number in a field of /proc/self/stat, which `at` points to the end of field 2 of: the name in
+ * that may hold blanks and brackets. */
+static uint64_t stat_field(const char *at, unsigned wanted) {
     for (unsigned field = 2; field < wanted && *at; at++)
         field += *at == ' ';
     size_t n = 0;
@@ -48,6 +41,20 @@ static uint64_t read_stat(unsigned wanted) {
         n++;
     base_parse_number(at, n, 10, &value);
     return value;
+}
+
+enum { STAT_THREADS = 20, STAT_START = 22 };
+static void read_stat(struct identity *id) {
+    char text[1024];
+    id->threads = id->start_ticks = 0;
+    if (read_file("/proc/self/stat", text, sizeof text) <= 0)
+        return;
+    const char *at = text;
+    for (const char *c = text; *c; c++)
+        if (*c == ')')
+            at = c;
+    id->threads = stat_field(at, STAT_THREADS);
+    id->start_ticks = stat_field(at, STAT_START);
 }
 
 static uint64_t read_pid_namespace(void) {
@@ -76,6 +83,7 @@ int identity_read(struct identity *id, char *const *argv) {
     long n = base_syscall(SYS_readlink, "/proc/self/exe", id->exe, sizeof id->exe - 1);
     if (n < 0) {
         base_copy(id->exe, sizeof id->exe, argv && *argv ? *argv : "");
+        read_stat(id);
         return (int)n;
     }
     id->exe[n] = 0;
@@ -86,11 +94,7 @@ int identity_read(struct identity *id, char *const *argv) {
 
 void identity_refresh(struct identity *id) {
     id->pid_namespace = read_pid_namespace();
-    id->start_ticks = read_stat(STAT_START);
-}
-
-bool identity_is_alone(void) {
-    return read_stat(STAT_THREADS) == 1;
+    read_stat(id);
 }
 
 uint64_t identity_limit(int resource) {

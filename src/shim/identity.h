@@ -9,6 +9,7 @@ struct identity {
     uint8_t boot_id[16];
     uint64_t pid_namespace;
     uint64_t start_ticks;
+    uint64_t threads; /* when it was read; 0 = not known */
     char exe[4096];
     char arguments[4096]; /* ended by zeros; cut at the size */
     uint64_t arguments_size;
@@ -20,8 +21,6 @@ int identity_read(struct identity *id, char *const *argv);
 void identity_refresh(struct identity *id);
 /* A resource limit in force, UINT64_MAX = none. */
 uint64_t identity_limit(int resource);
-/* The process is known to have one thread. */
-bool identity_is_alone(void);
 /* RLIMIT_AS or RLIMIT_DATA, the lower: private memory counts for both. UINT64_MAX = none. */
 uint64_t identity_space_limit(void);
 

@@ -89,7 +89,7 @@ static int map_wiped(void) {
 static int start_region(struct region *r) {
     (void)r;
     int error = account_init();
-    return error ? error : call_open_region();
+    return error ? error : call_rows_open();
 }
 
 /* One writer at a time; who comes while another writes leaves it to that one. */
@@ -435,7 +435,7 @@ static void start(char **argv, char **environment) {
     account_register(&shim_self);
     __atomic_store_n(&shim.state, SHIM_ON, __ATOMIC_RELEASE);
     if (shim.conf.args)
-        follow(identity_is_alone());
+        follow(saved.identity.threads == 1);
 }
 
 /* Constructors of other libraries run before ours and allocate: the first of them to do so starts

@@ -225,13 +225,13 @@ static void record(struct shim_self *self, uint64_t start, uint64_t size,
         return;
     }
     self->busy = 1;
-    __asm__ volatile("" ::: "memory");
+    ORDER();
     struct piece piece = {start, start + in_pages(size), find_row(stack_of(self, at)), true};
     forget(piece.start, piece.end);
     RELAXED_ADD(&ROW(piece.row)->maps, 1);
     RELAXED_ADD(&ROW(piece.row)->bytes, piece.end - piece.start);
     put(&piece);
-    __asm__ volatile("" ::: "memory");
+    ORDER();
     self->busy = 0;
 }
 

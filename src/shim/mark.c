@@ -9,8 +9,6 @@
 #include "clock.h"
 #include "peek.h"
 
-#define ORDER() __asm__ volatile("" ::: "memory")
-
 #define MARKS 64u
 #define NAME_SIZE 64u
 

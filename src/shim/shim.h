@@ -18,6 +18,9 @@ enum shim_state {
     SHIM_OFF /* nothing is recorded: children:off, no memory, a foreign malloc */
 };
 
+/* The compiler keeps the order of a thread's stores; so does the processor (x86). */
+#define ORDER() __asm__ volatile("" ::: "memory")
+
 /* Read by every hook, so on lines of its own. */
 struct shim_hot {
     /* Blocks of at least this many bytes take the slow path: `large`, 0 in exact mode, and

@@ -100,9 +100,9 @@ void account_name(struct shim_self *self) {
     struct region_thread *t = THREAD(self->row);
     read_name(name);
     t->sequence++;
-    __asm__ volatile("" ::: "memory");
+    ORDER();
     base_move(t->name, name, 16);
-    __asm__ volatile("" ::: "memory");
+    ORDER();
     t->sequence++;
 }
 
@@ -142,7 +142,7 @@ static uint32_t take_over(int tid, const char name[16]) {
 
 static void start_row(struct region_thread *t, int tid, const char name[16], uint64_t *random) {
     t->sequence++;
-    __asm__ volatile("" ::: "memory");
+    ORDER();
     if (t->tid)
         t->generations++;
     else
@@ -154,7 +154,7 @@ static void start_row(struct region_thread *t, int tid, const char name[16], uin
     uint64_t left = decide_interval(random, shim.conf.sample), change = left - t->byte_left;
     t->byte_left += change;
     t->byte_goal += change;
-    __asm__ volatile("" ::: "memory");
+    ORDER();
     t->sequence++;
 }
 
