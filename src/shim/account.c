@@ -1,6 +1,7 @@
 /* Sums: what an allocation adds and a free takes away. */
 #include "account.h"
 
+#include "account_cell.h"
 #include "call.h"
 #include "clock.h"
 #include "decide.h"
@@ -9,8 +10,6 @@
 #include "real.h"
 #include "site.h"
 #include "unwind_lib.h"
-
-#define ROW(table, type, i) REGION_ROW(&shim.region, table, type, i)
 
 int account_init(void) {
     int error = site_init();
@@ -24,15 +23,6 @@ static void lower_to(uint64_t *p, uint64_t v) {
     while (old > v &&
            !__atomic_compare_exchange_n(p, &old, v, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
         ;
-}
-
-/* The half-octave class of a value, see REGION_CLASSES. */
-static unsigned class_of(uint64_t v) {
-    if (v < 2)
-        return 0;
-    unsigned top = 63u - (unsigned)__builtin_clzll(v);
-    unsigned c = 2 * top + (unsigned)(v >> (top - 1) & 1);
-    return c < REGION_CLASSES ? c : REGION_CLASSES - 1;
 }
 
 static bool is_large(uint64_t size) {
@@ -106,30 +96,6 @@ static void remove_large(const struct region_cell *c, uint64_t size, uint64_t li
 
 /* ---- cells ---- */
 
-static uint64_t live_bytes(const struct region_cell *c, const struct region_remote *r) {
-    return c->bytes - c->freed_bytes - RELAXED_LOAD(&r->freed_bytes);
-}
-
-INLINE void add_owned(struct region_cell *c, const struct region_remote *r, uint64_t size,
-                      struct decide_weight w, uint64_t ticks) {
-    c->sequence++;
-    ORDER();
-    c->allocs += w.blocks;
-    c->bytes += w.bytes;
-    c->samples++;
-    c->allocator_ticks += ticks;
-    if (size < c->size_min)
-        c->size_min = size;
-    if (size > c->size_max)
-        c->size_max = size;
-    /* Live bytes rise at no other moment, so this peak is exact. */
-    uint64_t live = live_bytes(c, r);
-    if ((int64_t)live > (int64_t)c->peak_bytes)
-        c->peak_bytes = live;
-    ORDER();
-    c->sequence++;
-}
-
 static void add_shared(struct region_cell *c, const struct region_remote *r, uint64_t size,
                        struct decide_weight w, uint64_t ticks) {
     RELAXED_ADD(&c->allocs, w.blocks);
@@ -138,7 +104,7 @@ static void add_shared(struct region_cell *c, const struct region_remote *r, uin
     RELAXED_ADD(&c->allocator_ticks, ticks);
     lower_to(&c->size_min, size);
     base_raise_to(&c->size_max, size);
-    uint64_t live = live_bytes(c, r);
+    uint64_t live = cell_live_bytes(c, r);
     if ((int64_t)live > 0)
         base_raise_to(&c->peak_bytes, live);
 }
@@ -152,41 +118,40 @@ static uint64_t scale_ticks(const struct account_event *e, uint32_t kind, struct
     return e->allocator_ticks * (is_large(e->size) ? 1 : SHIM_TIMED_EVERY);
 }
 
-/* Every large and every sampled block, the first few of a cell, then one in 16. */
-INLINE bool enters_histogram(uint32_t kind, uint64_t size, uint64_t count) {
-    return kind == REGION_CELL_SAMPLED || is_large(size) || count < 64 || count % 16 == 0;
-}
-
-static NOINLINE void enter_histogram(uint32_t site, uint64_t size, bool timed, uint64_t ticks) {
+static void enter_histogram(uint32_t site, uint32_t lives, const struct account_event *e) {
     struct region_histogram *h = site_histogram(site);
     if (!h)
         return;
-    h->size[class_of(size)]++;
-    if (timed)
-        h->allocator[class_of(ticks)]++;
+    h->size[cell_class(e->size)] += lives;
+    if (e->timed)
+        h->allocator[cell_class(e->allocator_ticks)]++;
 }
 
-static void add(struct shim_self *self, uint32_t cell, uint32_t block, bool owned,
+/* How many lives a block stands for that its cell is about to count. */
+static uint32_t draw_lives(const struct region_cell *c, uint64_t size) {
+    return c->kind == REGION_CELL_SAMPLED || is_large(size) ? 1 : cell_draw_lives(c->samples);
+}
+
+static void add(struct shim_self *self, uint32_t cell, uint32_t block, uint32_t lives, bool owned,
                 const struct account_event *e) {
     struct region_cell *c = ROW(REGION_CELLS, struct region_cell, cell);
     const struct region_remote *r = ROW(REGION_REMOTE, struct region_remote, cell);
     struct decide_weight w = weigh(c->kind, e->size);
     uint64_t ticks = scale_ticks(e, c->kind, w);
     if (owned)
-        add_owned(c, r, e->size, w, ticks);
+        cell_add(c, r, e->size, w, ticks);
     else
         add_shared(c, r, e->size, w, ticks);
     if (is_large(e->size))
         add_large(self, cell, block, e);
-    if (enters_histogram(c->kind, e->size, c->samples))
-        enter_histogram(c->site, e->size, e->timed, e->allocator_ticks);
+    if (lives || e->timed)
+        enter_histogram(c->site, lives, e);
 }
 
 /* ---- events ---- */
 
-/* Most stacks were seen a moment ago. */
-INLINE uint32_t find_recent(struct shim_self *self, const struct unwind_result *stack,
-                            uint32_t kind) {
+uint32_t account_find_recent(struct shim_self *self, const struct unwind_result *stack,
+                             uint32_t kind) {
     uint64_t hash = (stack->hash ^ RELAXED_LOAD(&module_layout)) + kind;
     __typeof__(&self->private->recent[0]) recent =
         &self->private->recent[hash * 0x9e3779b97f4a7c15ull >> 58];
@@ -219,7 +184,7 @@ static uint32_t find_cell(struct shim_self *self, const struct account_event *e,
     else
         unwind_walk(walker, e->at, &stack);
     if (LIKELY(p && walker == p->unwind))
-        return find_recent(self, &stack, kind);
+        return account_find_recent(self, &stack, kind);
     uint32_t cell = site_cell(self, &stack, kind);
     account_return_walker(walker);
     return cell;
@@ -236,60 +201,54 @@ static uint32_t add_block(const struct account_event *e, uint32_t cell) {
 /* The row of a block that was taken out of the live table, 0 = none, or another's by now. */
 static uint32_t block_of(const struct live_entry *entry) {
     uint64_t address = entry->key & LIVE_ADDRESS;
-    return entry->block && block_at(entry->block)->start == address ? entry->block : 0;
+    return is_large(entry->size) && entry->block && block_at(entry->block)->start == address ? entry->block : 0;
+}
+
+void account_enter(struct shim_self *self, uint32_t cell, bool is_nested,
+                   const struct account_event *e) {
+    const struct region_cell *c = ROW(REGION_CELLS, struct region_cell, cell);
+    bool owned = !is_nested && c->thread && c->thread == self->row;
+    uint32_t lives = draw_lives(c, e->size), block = 0;
+    struct live_entry entry = {.cell = cell, .size = e->size, .born = lives ? e->now : 0};
+    if (is_large(e->size))
+        entry.block = block = add_block(e, cell);
+    else
+        entry.lives = lives;
+    if (live_insert(e->address, shim.epoch, &entry)) {
+        add(self, cell, block, lives, owned, e);
+        return;
+    }
+    if (block)
+        block_remove(block);
+    /* Whole or not at all: a block whose free would be missed would look like a leak. */
+    region_lose(&shim.region, REGION_LOST_LIVE, 1);
 }
 
 void account_alloc(struct shim_self *self, const struct account_event *e) {
     bool nested = self->busy;
     self->busy = 1;
     ORDER();
-    uint32_t cell = find_cell(self, e, nested);
-    struct live_entry entry = {.cell = cell, .size = e->size, .born = e->now};
-    if (is_large(e->size))
-        entry.block = add_block(e, cell);
-    if (live_insert(e->address, shim.epoch, &entry)) {
-        const struct region_cell *c = ROW(REGION_CELLS, struct region_cell, cell);
-        add(self, cell, entry.block, !nested && c->thread && c->thread == self->row, e);
-    } else {
-        if (entry.block)
-            block_remove(entry.block);
-        /* Whole or not at all: a block whose free would be missed would look like a leak. */
-        region_lose(&shim.region, REGION_LOST_LIVE, 1);
-    }
+    account_enter(self, find_cell(self, e, nested), nested, e);
     ORDER();
     self->busy = nested;
 }
 
-INLINE void free_owned(struct region_cell *c, struct decide_weight w, uint64_t life) {
-    c->sequence++;
-    ORDER();
-    c->frees += w.blocks;
-    c->freed_bytes += w.bytes;
-    c->freed_samples++;
-    c->life_sum += life;
-    if (life < c->life_min)
-        c->life_min = life;
-    if (life > c->life_max)
-        c->life_max = life;
-    ORDER();
-    c->sequence++;
-}
-
-static void free_remote(struct region_remote *r, struct decide_weight w, uint64_t life) {
+static void free_remote(struct region_remote *r, struct decide_weight w, uint64_t life,
+                        uint32_t lives) {
     RELAXED_ADD(&r->frees, w.blocks);
     RELAXED_ADD(&r->freed_bytes, w.bytes);
-    RELAXED_ADD(&r->freed_samples, 1);
-    RELAXED_ADD(&r->life_sum, life);
+    if (!lives)
+        return;
+    RELAXED_ADD(&r->freed_samples, lives);
+    RELAXED_ADD(&r->life_sum, life * lives);
     base_raise_to(&r->life_min_inverted, ~life);
     base_raise_to(&r->life_max, life);
 }
 
-INLINE void add_life(const struct region_cell *c, uint64_t size, uint64_t life) {
-    if (!enters_histogram(c->kind, size, c->frees))
-        return;
+static void add_life(const struct region_cell *c, uint64_t life, uint32_t lives) {
     uint32_t row = ROW(REGION_SITES, struct region_site, c->site)->histogram;
     if (row)
-        ROW(REGION_HISTOGRAMS, struct region_histogram, row)->life[class_of(life)]++;
+        ROW(REGION_HISTOGRAMS, struct region_histogram, row)->life[cell_class(life)] += lives;
 }
 
 void account_free(struct shim_self *self, const struct live_entry *entry) {
@@ -307,82 +266,21 @@ void account_free(struct shim_self *self, const struct live_entry *entry) {
     ORDER();
     struct region_cell *c = ROW(REGION_CELLS, struct region_cell, entry->cell);
     struct decide_weight w = weigh(c->kind, entry->size);
-    uint64_t now = clock_now(), life = now > entry->born ? now - entry->born : 0;
+    uint64_t now = entry->born ? clock_now() : 0, life = now > entry->born ? now - entry->born : 0;
+    uint32_t lives = is_large(entry->size) ? 1 : entry->lives;
     bool owned = !nested && c->thread && c->thread == self->row;
     if (owned)
-        free_owned(c, w, life);
+        cell_free(c, w, life, lives);
     else
-        free_remote(ROW(REGION_REMOTE, struct region_remote, entry->cell), w, life);
+        free_remote(ROW(REGION_REMOTE, struct region_remote, entry->cell), w, life, lives);
     if (is_large(entry->size)) {
         uint32_t served = block ? call_block_freed(self, block) : 0;
         remove_large(c, entry->size, life, !owned, served);
     }
     if (block)
         block_remove(block);
-    add_life(c, entry->size, life);
+    if (lives)
+        add_life(c, life, lives);
     ORDER();
     self->busy = nested;
-}
-
-/* ---- the short way of exact mode ---- */
-
-static NOINLINE bool insert_elsewhere(uint64_t address, uint32_t cell, uint64_t size,
-                                      uint64_t now) {
-    struct live_entry entry = {.cell = cell, .size = size, .born = now};
-    return live_insert(address, shim.epoch, &entry);
-}
-
-static NOINLINE void alloc_the_long_way(struct shim_self *self, uint64_t address, uint64_t size,
-                                        const struct unwind_start *at, uint64_t now) {
-    account_alloc(self,
-                  &(struct account_event){.address = address, .size = size, .at = at, .now = now});
-}
-
-void account_alloc_small(struct shim_self *self, uint64_t address, uint64_t size,
-                         const struct unwind_start *at, uint64_t now) {
-    struct shim_private *p = self->private;
-    if (UNLIKELY(self->busy) || UNLIKELY(!p->unwind) || UNLIKELY(shim.walks_by_lib)) {
-        alloc_the_long_way(self, address, size, at, now);
-        return;
-    }
-    struct unwind_result stack;
-    self->busy = 1;
-    ORDER();
-    unwind_walk(p->unwind, at, &stack);
-    uint32_t cell = find_recent(self, &stack, REGION_CELL_EXACT);
-    struct region_cell *c = ROW(REGION_CELLS, struct region_cell, cell);
-    const struct region_remote *r = ROW(REGION_REMOTE, struct region_remote, cell);
-    struct decide_weight w = {.bytes = size, .blocks = 1};
-    if (UNLIKELY(!live_insert_home(address, shim.epoch, cell, size, now)) &&
-        UNLIKELY(!insert_elsewhere(address, cell, size, now)))
-        region_lose(&shim.region, REGION_LOST_LIVE, 1);
-    else if (LIKELY(c->thread == self->row))
-        add_owned(c, r, size, w, 0);
-    else
-        add_shared(c, r, size, w, 0);
-    if (enters_histogram(REGION_CELL_EXACT, size, c->samples))
-        enter_histogram(c->site, size, false, 0);
-    ORDER();
-    self->busy = 0;
-}
-
-bool account_free_small(struct shim_self *self, uint64_t address) {
-    struct live_entry *entry = live_find_home(address);
-    if (UNLIKELY(!entry) || UNLIKELY(live_epoch(entry) != shim.epoch) || UNLIKELY(self->busy) ||
-        UNLIKELY(entry->size >= shim.large))
-        return false;
-    struct region_cell *c = ROW(REGION_CELLS, struct region_cell, entry->cell);
-    if (UNLIKELY(c->thread != self->row) || UNLIKELY(!self->row) ||
-        UNLIKELY(c->kind != REGION_CELL_EXACT))
-        return false;
-    uint64_t born = entry->born, size = entry->size, now = clock_now();
-    uint64_t life = now > born ? now - born : 0;
-    live_release(entry);
-    self->busy = 1;
-    ORDER();
-    free_owned(c, (struct decide_weight){.bytes = size, .blocks = 1}, life);
-    add_life(c, size, life);
-    ORDER();
-    self->busy = 0;
-    return true;
 }

@@ -37,12 +37,12 @@ void account_return_walker(struct unwind_thread *walker);
 
 /* Records a block: its live entry and its sums. */
 void account_alloc(struct shim_self *self, const struct account_event *event);
-/* The same for a block of exact mode under `large` that was not timed, by a thread with a row: what
- * nearly all blocks of that mode are. */
+/* The same for a block of exact mode under `large` that was not timed, by a thread with a row,
+ * where there is a map (live_leaves): what nearly all blocks of that mode are. */
 void account_alloc_small(struct shim_self *self, uint64_t address, uint64_t size,
-                         const struct unwind_start *at, uint64_t now);
-/* Takes the block out of the live table and undoes it, if it was one of those and the thread's
- * own; false: nothing was done. */
+                         const struct unwind_start *at);
+/* Takes the block out of the map and undoes it, if it is there and the thread's own; false:
+ * nothing was done. There must be a map. */
 bool account_free_small(struct shim_self *self, uint64_t address);
 
 /* Undoes the entry of a block that was taken out of the live table. */

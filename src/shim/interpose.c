@@ -219,7 +219,8 @@ INLINE bool is_counted(const struct request *q, const struct shim_self *self, ui
 
 /* Exact mode, a small block that is not timed, a thread with a row. */
 INLINE bool is_ordinary(const struct shim_self *self, size_t size) {
-    return shim.exact && size < shim.large && self->row && self->private->timed_in > 1;
+    return LIKELY(*self->slot != NULL) && live_leaves && LIKELY(size < shim.large) &&
+           LIKELY(self->row) && LIKELY(self->private->timed_in > 1);
 }
 
 /* Of threads of a forked child while another one makes its region. */
@@ -236,26 +237,28 @@ static COLD void *record_late(struct shim_self *self, const struct request *q, v
     return p;
 }
 
-INLINE void *allocate_one(struct request *q, const struct unwind_start *at) {
+/* What the next allocator gave for a block that is_ordinary. */
+INLINE bool record_ordinary(struct shim_self *self, size_t size, void *p,
+                            const struct unwind_start *at) {
+    struct region_thread *row = *self->slot; /* a signal handler may have forked meanwhile */
+    if (UNLIKELY(!row))
+        return false;
+    if (self->private->timed_in > 1)
+        self->private->timed_in--;
+    self->counted++;
+    row->allocs++;
+    row->byte_goal += size;
+    account_alloc_small(self, (uint64_t)p, size, at);
+    return true;
+}
+
+static NOINLINE void *allocate(struct request *q, const struct unwind_start *at) {
     struct shim_self *self = &shim_self;
-    struct region_thread *row = *self->slot;
-    if (LIKELY(row != NULL) && LIKELY(is_ordinary(self, q->size))) {
+    if (is_ordinary(self, q->size)) {
         uint32_t before = self->counted;
         void *p = call_next(q);
-        if (UNLIKELY(!p) || is_counted(q, self, before))
-            return p;
-        row = *self->slot; /* a signal handler may have forked meanwhile */
-        if (UNLIKELY(!row))
+        if (LIKELY(p) && !is_counted(q, self, before) && !record_ordinary(self, q->size, p, at))
             return record_late(self, q, p, at);
-        uint64_t now = clock_now();
-        if (self->private->timed_in > 1)
-            self->private->timed_in--;
-        self->counted++;
-        row->allocs++;
-        row->byte_goal += q->size;
-        account_alloc_small(self, (uint64_t)p, q->size, at, now);
-        if (UNLIKELY(now >= RELAXED_LOAD(&lifecycle_next_tick)))
-            lifecycle_tick(now);
         return p;
     }
     if (!shim_enter(self)) {
@@ -271,10 +274,6 @@ INLINE void *allocate_one(struct request *q, const struct unwind_start *at) {
     if (p && !is_counted(q, self, counted_before))
         record(self, q, p, at, before, verdict);
     return p;
-}
-
-static void *allocate(struct request *q, const struct unwind_start *at) {
-    return allocate_one(q, at);
 }
 
 /* ---- malloc and its kin ---- */
@@ -298,10 +297,20 @@ INLINE bool counted(size_t n) {
     return true;
 }
 
+static NOINLINE void *allocate_malloc(size_t n, const struct unwind_start *at) {
+    return allocate(&(struct request){.hook = HOOK_malloc, .size = n, .a = n}, at);
+}
+
 SLOW(void *, malloc, size_t)(size_t n, long a, long b, const struct unwind_start *at) {
     (void)a;
     (void)b;
-    return allocate_one(&(struct request){.hook = HOOK_malloc, .size = n, .a = n}, at);
+    struct shim_self *self = &shim_self;
+    if (UNLIKELY(!is_ordinary(self, n)))
+        return allocate_malloc(n, at);
+    void *p = real.malloc(n);
+    if (UNLIKELY(!p) || LIKELY(record_ordinary(self, n, p, at)))
+        return p;
+    return record_late(self, &(struct request){.hook = HOOK_malloc, .size = n, .a = n}, p, at);
 }
 
 EXPORT void *malloc(size_t n) {
@@ -394,8 +403,6 @@ static NOINLINE void note_free(void *p, bool counts) {
         module_freed((uint64_t)p);
         real_forget_operators();
     }
-    if (shim.exact && LIKELY(account_free_small(self, (uint64_t)p)))
-        return;
     if (live_take((uint64_t)p, &entry))
         account_free(self, &entry);
     else if (shim.exact && shim_is_ready())
@@ -412,9 +419,16 @@ INLINE bool freed(void *p) {
 }
 
 static NOINLINE void slow_free(void *p) {
-    if (real_is_boot(p))
-        return;
-    note_free(p, true);
+    struct shim_self *self = &shim_self;
+    struct region_thread *row = *self->slot;
+    if (LIKELY(row != NULL) && live_leaves && LIKELY(!module_may_be_map((uint64_t)p)) &&
+        LIKELY(account_free_small(self, (uint64_t)p))) {
+        row->frees++;
+    } else {
+        if (real_is_boot(p))
+            return;
+        note_free(p, true);
+    }
     real.free(p);
 }
 

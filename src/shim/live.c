@@ -1,4 +1,4 @@
-/* The table of live blocks: levels of buckets of two entries (a cache line each).
+/* The map, and the table of live blocks: levels of buckets of two entries (a cache line each).
  *
  * A block's first places keep the order of addresses, so that the table has the locality of the
  * heap that it describes; where many small blocks crowd each other out, the further places are
@@ -16,7 +16,14 @@
 
 uint8_t live_filter[LIVE_FILTER_SIZE] __attribute__((aligned(64)));
 
-struct live_level live_levels[LIVE_LEVELS];
+#define BUCKET 2u /* entries, a cache line */
+#define LEVELS 3u
+
+struct level {
+    struct live_entry *entries;
+    uint64_t mask; /* of buckets */
+};
+static struct level levels[LEVELS];
 static uint32_t level_count;
 static uint32_t levels_used; /* highest level that ever held an entry, plus one */
 
@@ -35,57 +42,49 @@ static void filter_change(uint64_t p, int by) {
 
 /* ---- the table ---- */
 
+/* Address space that costs memory only where it is written; NULL = none. */
+static void *reserve(uint64_t bytes) {
+    long at = base_syscall(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base_is_error(at))
+        return NULL;
+    base_syscall(SYS_madvise, at, bytes, MADV_NOHUGEPAGE);
+    base_syscall(SYS_madvise, at, bytes, MADV_DONTDUMP);
+    return (void *)at;
+}
+
 static int add_level(unsigned bits, unsigned bits_min) {
     for (; bits >= bits_min; bits--) {
-        uint64_t bytes = sizeof(struct live_entry) << bits;
-        long at = base_syscall(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE,
-                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (base_is_error(at))
+        struct live_entry *at = reserve(sizeof(struct live_entry) << bits);
+        if (!at)
             continue;
-        base_syscall(SYS_madvise, at, bytes, MADV_NOHUGEPAGE);
-        base_syscall(SYS_madvise, at, bytes, MADV_DONTDUMP);
-        live_levels[level_count].entries = (struct live_entry *)at;
-        live_levels[level_count].mask = (1ull << bits) / LIVE_BUCKET - 1;
+        levels[level_count].entries = at;
+        levels[level_count].mask = (1ull << bits) / BUCKET - 1;
         level_count++;
         return (int)bits;
     }
     return -ENOMEM;
 }
 
-static unsigned bits_within(uint64_t limit, unsigned wanted) {
-    while (limit && wanted > 8 && sizeof(struct live_entry) << wanted > limit)
-        wanted--;
-    return wanted;
-}
-
-int live_init(bool exact, uint64_t limit) {
-    unsigned wanted = exact ? 24 : 20, last = bits_within(limit, wanted);
-    live_always(0);
-    if (exact)
-        for (unsigned i = 0; i < LIVE_FILTER_SIZE; i++)
-            live_filter[i] = 255;
-    else if (add_level(12, 8) < 0)
-        return -ENOMEM;
-    int got = add_level(last, 8);
-    if (got < 0)
-        return got;
-    levels_used = 1; /* live_insert_home does not tell */
-    return (unsigned)got < wanted;
-}
-
 /* The buckets of a block, in the order in which they are tried. */
-static uint64_t place(const struct live_level *l, uint64_t p, unsigned i) {
+static uint64_t place(const struct level *l, uint64_t p, unsigned i) {
     if (i < NEAR)
-        return (live_near(p) + i) & l->mask;
+        return (((p >> 6) ^ (p >> 32)) + i) & l->mask;
     return base_mix(p + i * 0x9e3779b97f4a7c15ull) & l->mask;
 }
 
-static bool insert_in(struct live_level *l, uint64_t p, uint64_t key,
-                      const struct live_entry *entry) {
+static bool claim(struct live_entry *e, uint64_t key) {
+    uint64_t none = 0;
+    return RELAXED_LOAD(&e->key) == 0 &&
+           __atomic_compare_exchange_n(&e->key, &none, key, false, __ATOMIC_ACQUIRE,
+                                       __ATOMIC_RELAXED);
+}
+
+static bool insert_in(struct level *l, uint64_t p, uint64_t key, const struct live_entry *entry) {
     for (unsigned i = 0; i < PLACES; i++) {
-        struct live_entry *e = &l->entries[place(l, p, i) * LIVE_BUCKET];
-        for (unsigned k = 0; k < LIVE_BUCKET; k++) {
-            if (!live_claim(&e[k], key))
+        struct live_entry *e = &l->entries[place(l, p, i) * BUCKET];
+        for (unsigned k = 0; k < BUCKET; k++) {
+            if (!claim(&e[k], key))
                 continue;
             e[k].cell = entry->cell;
             e[k].block = entry->block;
@@ -97,10 +96,120 @@ static bool insert_in(struct live_level *l, uint64_t p, uint64_t key,
     return false;
 }
 
+static bool take_from(struct level *l, uint64_t p, struct live_entry *entry) {
+    for (unsigned i = 0; i < PLACES; i++) {
+        struct live_entry *e = &l->entries[place(l, p, i) * BUCKET];
+        for (unsigned k = 0; k < BUCKET; k++) {
+            uint64_t key = RELAXED_LOAD(&e[k].key);
+            if ((key & LIVE_ADDRESS) != (p & LIVE_ADDRESS) || !key)
+                continue;
+            *entry = e[k];
+            /* Release: the next owner of the slot must not see our reads after its writes. */
+            __atomic_store_n(&e[k].key, 0, __ATOMIC_RELEASE);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- the map ---- */
+
+#define LEAF_BYTES (sizeof(uint64_t) << LIVE_LEAF_BITS)
+#define LEAVES (1ull << (LIVE_GRANULES_BITS - LIVE_LEAF_BITS))
+#define LEAVES_MAX 256u /* mapped: 16 GiB of addresses */
+
+uint64_t **live_leaves;
+static uint32_t leaves_left;
+
+/* Without it the table does everything. */
+static void init_map(uint64_t limit) {
+    uint64_t fit = limit / LEAF_BYTES;
+    leaves_left = limit && fit < LEAVES_MAX ? (uint32_t)fit : LEAVES_MAX;
+    if (leaves_left)
+        live_leaves = reserve(LEAVES * sizeof live_leaves[0]);
+}
+
+/* Leaves are never given back: a thread may be about to look into one. */
+static COLD bool add_leaf(uint64_t p) {
+    uint64_t **at = &live_leaves[p >> (LIVE_GRANULE_BITS + LIVE_LEAF_BITS)], *none = NULL;
+    uint32_t left = RELAXED_LOAD(&leaves_left);
+    do {
+        if (!left)
+            return false;
+    } while (!__atomic_compare_exchange_n(&leaves_left, &left, left - 1, true, __ATOMIC_RELAXED,
+                                          __ATOMIC_RELAXED));
+    uint64_t *leaf = reserve(LEAF_BYTES);
+    if (!leaf) {
+        RELAXED_STORE(&leaves_left, 0); /* what has no memory now is not asked again and again */
+        return false;
+    }
+    if (__atomic_compare_exchange_n(at, &none, leaf, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+        return true;
+    base_syscall(SYS_munmap, leaf, LEAF_BYTES);
+    RELAXED_ADD(&leaves_left, 1);
+    return true;
+}
+
+/* Whether the map took the block. If not, what is there is stale: its free did not pass through
+ * us, and the address belongs to this block now. */
+static bool enter_map(uint64_t p, uint16_t epoch, const struct live_entry *entry) {
+    if (!live_leaves)
+        return false;
+    uint64_t *word = live_word(p);
+    bool fits = !entry->born && !entry->block && entry->size <= LIVE_MAP_SIZE_MAX;
+    bool can_have_leaf = !(p & ((1u << LIVE_GRANULE_BITS) - 1)) && !(p >> 47);
+    if (!word && fits && can_have_leaf && add_leaf(p))
+        word = live_word(p);
+    if (!word)
+        return false;
+    RELAXED_STORE(word, fits ? live_word_make(epoch, entry->cell, entry->size) : 0);
+    return fits;
+}
+
+static bool leave_map(uint64_t p, struct live_entry *entry) {
+    uint64_t *at = live_leaves ? live_word(p) : NULL;
+    uint64_t word = at ? RELAXED_LOAD(at) : 0;
+    if (!word)
+        return false;
+    RELAXED_STORE(at, 0);
+    *entry = (struct live_entry){
+        .key = (p & LIVE_ADDRESS) | (word >> 40 & 0xffff) << 48,
+        .cell = live_word_cell(word),
+        .size = live_word_size(word),
+    };
+    return true;
+}
+
+/* ---- both ---- */
+
+static unsigned bits_within(uint64_t limit, unsigned wanted) {
+    while (limit && wanted > 8 && sizeof(struct live_entry) << wanted > limit)
+        wanted--;
+    return wanted;
+}
+
+int live_init(bool exact, uint64_t limit) {
+    unsigned wanted = exact ? 24 : 20, last = bits_within(limit, wanted);
+    live_always(0);
+    if (exact)
+        init_map(limit);
+    if (exact)
+        for (unsigned i = 0; i < LIVE_FILTER_SIZE; i++)
+            live_filter[i] = 255;
+    else if (add_level(12, 8) < 0)
+        return -ENOMEM;
+    int got = add_level(last, 8);
+    if (got < 0)
+        return got;
+    return (unsigned)got < wanted;
+}
+
 bool live_insert(uint64_t p, uint16_t epoch, const struct live_entry *entry) {
     uint64_t key = (p & LIVE_ADDRESS) | (uint64_t)epoch << 48;
+    if (enter_map(p, epoch, entry))
+        return true;
     for (uint32_t i = 0; i < level_count; i++) {
-        if (!insert_in(&live_levels[i], p, key, entry))
+        if (!insert_in(&levels[i], p, key, entry))
             continue;
         if (UNLIKELY(RELAXED_LOAD(&levels_used) <= i))
             RELAXED_STORE(&levels_used, i + 1);
@@ -110,26 +219,13 @@ bool live_insert(uint64_t p, uint16_t epoch, const struct live_entry *entry) {
     return false;
 }
 
-static bool take_from(struct live_level *l, uint64_t p, struct live_entry *entry) {
-    for (unsigned i = 0; i < PLACES; i++) {
-        struct live_entry *e = &l->entries[place(l, p, i) * LIVE_BUCKET];
-        for (unsigned k = 0; k < LIVE_BUCKET; k++) {
-            uint64_t key = RELAXED_LOAD(&e[k].key);
-            if ((key & LIVE_ADDRESS) != (p & LIVE_ADDRESS) || !key)
-                continue;
-            *entry = e[k];
-            live_release(&e[k]);
-            return true;
-        }
-    }
-    return false;
-}
-
 bool live_take(uint64_t p, struct live_entry *entry) {
     if (!p)
         return false;
+    if (leave_map(p, entry))
+        return true;
     for (uint32_t i = 0, n = RELAXED_LOAD(&levels_used); i < n; i++)
-        if (take_from(&live_levels[i], p, entry)) {
+        if (take_from(&levels[i], p, entry)) {
             filter_change(p, -1);
             return true;
         }

@@ -4,9 +4,13 @@
  * is. A byte of the filter stands for all addresses that hash to it and counts the recorded ones
  * (255 stays 255); zero means that no recorded block has such an address.
  *
- * Who writes what: whoever holds a block owns its entry (inserts it before the program sees the
- * address, takes it before the allocator may give the address to somebody else), so entries need
- * no lock; a slot is claimed with a compare-and-swap of its key. */
+ * In exact mode nearly all blocks are small and their life is not timed: those have a word of the
+ * map, which is where their address says, so that no two blocks ever want the same one. All others
+ * have an entry of the table, which is found by hash.
+ *
+ * Who writes what: whoever holds a block owns its word or entry (writes it before the program sees
+ * the address, takes it before the allocator may give the address to somebody else), so neither
+ * needs a lock; an entry is claimed with a compare-and-swap of its key. */
 #ifndef SQUALL_SHIM_LIVE_H
 #define SQUALL_SHIM_LIVE_H
 
@@ -18,9 +22,12 @@ extern uint8_t live_filter[LIVE_FILTER_SIZE] HIDDEN;
 struct live_entry {
     uint64_t key; /* address | epoch << 48; 0 = free */
     uint32_t cell;
-    uint32_t block; /* of block.h, 0 = not a large one, or no room */
+    union {
+        uint32_t block; /* from `large` up: of block.h, 0 = no room */
+        uint32_t lives; /* smaller: how many blocks this one's life stands for */
+    };
     uint64_t size;
-    uint64_t born; /* ticks */
+    uint64_t born; /* ticks; 0 = its life is not timed */
 };
 _Static_assert(sizeof(struct live_entry) == 32, "two in a cache line");
 
@@ -34,69 +41,52 @@ INLINE uint32_t live_hash(uint64_t p) {
 int live_init(bool exact, uint64_t limit);
 /* The filter never lets this address pass: NULL, blocks of the bootstrap arena. */
 void live_always(uint64_t p);
-/* False: no room; the block must not be counted. */
+/* False: no room; the block must not be counted. A word of the map will do where the entry says no
+ * more than fits there. */
 bool live_insert(uint64_t p, uint16_t epoch, const struct live_entry *entry);
 /* Moves the entry of a block out; false: it is not recorded. */
 bool live_take(uint64_t p, struct live_entry *entry);
 
-/* The first place of most blocks, without a call. */
-#define LIVE_BUCKET 2u /* entries, a cache line */
 #define LIVE_ADDRESS ((1ull << 48) - 1)
-
-struct live_level {
-    struct live_entry *entries;
-    uint64_t mask; /* of buckets */
-};
-#define LIVE_LEVELS 3u
-extern struct live_level live_levels[LIVE_LEVELS] HIDDEN;
-
-/* Where a block's places in the order of addresses begin, before the mask of a level. */
-INLINE uint64_t live_near(uint64_t p) {
-    return (p >> 6) ^ (p >> 32);
-}
-
-INLINE struct live_entry *live_home(uint64_t p) {
-    return &live_levels[0].entries[(live_near(p) & live_levels[0].mask) * LIVE_BUCKET];
-}
-
-INLINE bool live_claim(struct live_entry *e, uint64_t key) {
-    uint64_t none = 0;
-    return RELAXED_LOAD(&e->key) == 0 &&
-           __atomic_compare_exchange_n(&e->key, &none, key, false, __ATOMIC_ACQUIRE,
-                                       __ATOMIC_RELAXED);
-}
-
-/* Exact mode: there is one level, and the filter is full for good. False: use live_insert. */
-INLINE bool live_insert_home(uint64_t p, uint16_t epoch, uint32_t cell, uint64_t size,
-                             uint64_t born) {
-    uint64_t key = p | (uint64_t)epoch << 48;
-    struct live_entry *e = live_home(p);
-    if (UNLIKELY(!live_claim(e, key)) && UNLIKELY(!live_claim(++e, key)))
-        return false;
-    e->cell = cell;
-    e->block = 0;
-    e->size = size;
-    e->born = born;
-    return true;
-}
-
-/* The entry in its first place, NULL = it may be elsewhere: use live_take. The caller reads it and
- * then gives the slot back with live_release. */
-INLINE struct live_entry *live_find_home(uint64_t p) {
-    struct live_entry *e = live_home(p);
-    if (LIKELY((RELAXED_LOAD(&e->key) & LIVE_ADDRESS) == p))
-        return e;
-    e++;
-    return (RELAXED_LOAD(&e->key) & LIVE_ADDRESS) == p ? e : NULL;
-}
-
-/* Release: the next owner of the slot must not see our reads after its writes. */
-INLINE void live_release(struct live_entry *e) {
-    __atomic_store_n(&e->key, 0, __ATOMIC_RELEASE);
-}
 
 INLINE uint16_t live_epoch(const struct live_entry *e) {
     return (uint16_t)(e->key >> 48);
+}
+
+/* ---- the map ----
+ *
+ * A word for every 16 bytes of the address space: leaves of 32 MiB for 64 MiB of it, mapped when
+ * the first block in there is recorded and backed by memory only where such blocks begin. A word:
+ * present 1 bit, epoch 16, cell 24, size 16, from the top; 0 = nothing. */
+#define LIVE_GRANULE_BITS 4u
+#define LIVE_LEAF_BITS 22u
+#define LIVE_GRANULES_BITS (47u - LIVE_GRANULE_BITS)
+#define LIVE_MAP_SIZE_MAX 0xffffu /* of a block */
+
+extern uint64_t **live_leaves HIDDEN; /* by the upper bits of the address; NULL = no map */
+
+/* The word of a block; NULL = it can have none, or its leaf is not there. */
+INLINE uint64_t *live_word(uint64_t p) {
+    /* What is not a multiple of 16, or no address at all, gets too large. */
+    uint64_t granule = p >> LIVE_GRANULE_BITS | p << (64 - LIVE_GRANULE_BITS);
+    if (UNLIKELY(granule >> LIVE_GRANULES_BITS))
+        return NULL;
+    uint64_t *leaf = RELAXED_LOAD(&live_leaves[granule >> LIVE_LEAF_BITS]);
+    return LIKELY(leaf != NULL) ? &leaf[granule & ((1u << LIVE_LEAF_BITS) - 1)] : NULL;
+}
+
+INLINE uint64_t live_word_make(uint16_t epoch, uint32_t cell, uint64_t size) {
+    return (uint64_t)(0x10000u | epoch) << 40 | (uint64_t)cell << 16 | size;
+}
+/* Whether there is a block, and it was recorded by this process. */
+INLINE bool live_word_is_ours(uint64_t word, uint16_t epoch) {
+    return word >> 40 == (0x10000u | epoch);
+}
+INLINE uint32_t live_word_cell(uint64_t word) {
+    return (uint32_t)(word >> 16) & 0xffffffu;
+}
+INLINE uint64_t live_word_size(uint64_t word) {
+    return word & LIVE_MAP_SIZE_MAX;
 }
 
 #endif

@@ -284,23 +284,14 @@ static struct module *revive(const struct module *found) {
     return NULL;
 }
 
-/* Addresses of link maps that may be given back, by hash. */
-static uint64_t maps_seen[64];
-
-INLINE uint32_t map_bit(uint64_t address) {
-    return (uint32_t)((address >> 4) * 0x9e3779b97f4a7c15ull >> 52);
-}
+uint64_t module_maps_seen[64];
 
 static void expect_free(uint64_t link_map) {
     if (!link_map)
         return;
-    __atomic_fetch_or(&maps_seen[map_bit(link_map) / 64], 1ull << map_bit(link_map) % 64,
-                      __ATOMIC_RELAXED);
+    __atomic_fetch_or(&module_maps_seen[module_map_bit(link_map) / 64],
+                      1ull << module_map_bit(link_map) % 64, __ATOMIC_RELAXED);
     live_always(link_map);
-}
-
-bool module_may_be_map(uint64_t address) {
-    return RELAXED_LOAD(&maps_seen[map_bit(address) / 64]) >> map_bit(address) % 64 & 1;
 }
 
 void module_freed(uint64_t address) {

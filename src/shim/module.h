@@ -65,10 +65,19 @@ void module_mark(uint64_t address, uint32_t flag);
  */
 extern uint64_t module_layout HIDDEN;
 
+/* Addresses of link maps that may be given back, by hash. */
+extern uint64_t module_maps_seen[64] HIDDEN;
+INLINE uint32_t module_map_bit(uint64_t address) {
+    return (uint32_t)((address >> 4) * 0x9e3779b97f4a7c15ull >> 52);
+}
+
 /* The loader gives the memory of a link map back as the last act of an unload, while it holds its
  * lock: the earliest moment at which nothing else can have been loaded in the place. Called with
  * each freed address that may be one. */
-bool module_may_be_map(uint64_t address);
+INLINE bool module_may_be_map(uint64_t address) {
+    uint32_t bit = module_map_bit(address);
+    return RELAXED_LOAD(&module_maps_seen[bit / 64]) >> bit % 64 & 1;
+}
 void module_freed(uint64_t address);
 
 /* Looks which modules were unloaded or replaced since the last call; marks their rows, bumps

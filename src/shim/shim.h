@@ -83,6 +83,10 @@ struct shim_private {
     uint64_t random;   /* of the sampler */
     uint64_t timed_in; /* small blocks until the next one that is timed */
     struct unwind_thread *unwind;
+    /* The cell of exact mode of the stack that the walker remembers, if that is still of its walk
+     * of this number. */
+    uint64_t last_walk;
+    uint32_t last_cell;
     /* The cells of the stacks seen last, by the upper bits of their hash. */
     struct {
         uint64_t hash;

@@ -11,54 +11,9 @@
 #include "unwind.h"
 
 #include "peek.h"
-#include "unwind_table.h"
+#include "unwind_thread.h"
 
-#define MAX REGION_FRAMES_MAX
-
-/* ---- a thread ---- */
-
-struct word {
-    uint64_t address;
-    uint64_t value;
-};
-
-/* Frames of the last stack fill the upper ends of the arrays, innermost first, so that an outer
- * part keeps its place when the inner part changes:
- *
- *      0        first                     MAX-1   MAX
- *      | unused | innermost ... outermost frame | end |
- *
- * State i is (pc, sp, bp)[i]. The return address pc[i] was read at sp[i] - 8. Other words that a
- * walk from state i on reads (saved rbps that are needed, words that a CFA is computed from) are
- * words[0 .. word_count[i]), outermost first. */
-struct unwind_thread {
-    uint64_t stamp;          /* of the last stack and the bounds */
-    uint64_t thread_pointer; /* whose stack [lo, hi) is */
-    uint64_t lo, hi;         /* our own stack, as far as it is known to be there */
-    uint64_t refused;        /* sp of the last stack that is not our own, in pages */
-    uint32_t first;          /* MAX: no stack is remembered */
-    uint32_t end;
-
-    uint64_t sp[MAX + 1]; /* [MAX]: a bound that stops searches */
-    uint64_t pc[MAX];
-    uint64_t bp[MAX];
-    uint64_t hash[MAX + 1];
-    uint32_t rule[MAX];
-    uint16_t word_count[MAX + 1];
-    uint8_t needs_bp[MAX + 1];
-    struct word words[2 * MAX + 4];
-
-    /* The walk under way, innermost first. */
-    uint64_t fresh_pc[MAX];
-    uint64_t fresh_sp[MAX];
-    uint64_t fresh_bp[MAX];
-    uint32_t fresh_rule[MAX];
-    struct word end_words[2]; /* read by the last step, which led nowhere */
-    uint32_t end_word_count;
-    uint64_t window_at, window_size; /* a piece of a stack that is not our own */
-    uint8_t window[2048] __attribute__((aligned(8)));
-    uint8_t scratch[RULE_SCRATCH];
-};
+#define MAX UNWIND_MAX
 
 size_t unwind_thread_size(void) {
     return sizeof(struct unwind_thread);
@@ -72,12 +27,6 @@ static uint64_t initial_hi;
 static uint64_t initial_thread_pointer;
 #define INITIAL_REACH (120ull << 20) /* the kernel leaves 128 MiB of room for it, or more */
 #define THREAD_REACH (64ull << 20)   /* larger stacks are walked as foreign ones */
-
-INLINE uint64_t thread_pointer(void) {
-    uint64_t tp;
-    __asm__("mov %%fs:0, %0" : "=r"(tp));
-    return tp;
-}
 
 static void forget(struct unwind_thread *t) {
     t->first = MAX;
@@ -106,10 +55,6 @@ static bool extend(struct unwind_thread *t, uint64_t sp) {
     return true;
 }
 
-INLINE bool is_own(const struct unwind_thread *t, uint64_t sp) {
-    return sp - t->lo < t->hi - t->lo;
-}
-
 /* Returns whether a walk that starts at `sp` is on our own stack. */
 static COLD bool enter(struct unwind_thread *t, uint64_t sp, uint64_t tp) {
     if (t->thread_pointer != tp) {
@@ -117,7 +62,7 @@ static COLD bool enter(struct unwind_thread *t, uint64_t sp, uint64_t tp) {
         t->lo = t->hi = t->refused = 0;
         forget(t);
     }
-    if (is_own(t, sp))
+    if (unwind_is_own(t, sp))
         return true;
     if (t->refused == sp / PEEK_PAGE)
         return false;
@@ -128,8 +73,8 @@ static COLD bool enter(struct unwind_thread *t, uint64_t sp, uint64_t tp) {
 }
 
 bool unwind_owns(struct unwind_thread *t, uint64_t sp) {
-    uint64_t tp = thread_pointer();
-    return (t->thread_pointer == tp && is_own(t, sp)) || enter(t, sp, tp);
+    uint64_t tp = unwind_thread_pointer();
+    return (t->thread_pointer == tp && unwind_is_own(t, sp)) || enter(t, sp, tp);
 }
 
 /* Upwards from here page by page: what is above the initial stack is not adjacent. */
@@ -143,7 +88,7 @@ static uint64_t find_initial_hi(uint64_t sp) {
 int unwind_init(void) {
     if (table_words)
         return 0;
-    initial_thread_pointer = thread_pointer();
+    initial_thread_pointer = unwind_thread_pointer();
     initial_hi = find_initial_hi((uint64_t)__builtin_frame_address(0));
     return table_init();
 }
@@ -201,7 +146,7 @@ static COLD uint32_t step_signal(struct unwind_thread *t, struct cursor *c) {
     c->sp = sp;
     c->bp = bp;
     c->exact = REGION_FRAME_EXACT;
-    c->foreign = !is_own(t, sp);
+    c->foreign = !unwind_is_own(t, sp);
     c->is_memorable = false;
     return 0;
 }
@@ -252,7 +197,7 @@ static NOINLINE uint32_t step_any(struct unwind_thread *t, struct cursor *c, uin
         return REGION_END_BAD_MEMORY;
     /* Code that changed stacks itself and says so with a CFA from rbp: back to our own is the one
      * direction that can be checked. */
-    bool returns = c->foreign && is_own(t, cfa);
+    bool returns = c->foreign && unwind_is_own(t, cfa);
     if ((cfa <= c->sp && !returns) || cfa & 7)
         return bad_cfa(c, cfa);
     if (!load(t, c, cfa - 8, &pc))
@@ -325,25 +270,6 @@ static COLD uint32_t find_changed(const struct unwind_thread *t, uint32_t i) {
     while (word && next < MAX && t->word_count[next] >= word)
         next++;
     return next;
-}
-
-INLINE uint64_t changed(uint64_t address, uint64_t value) {
-    return *(const uint64_t *)address ^ value;
-}
-
-/* Reads every word again that a walk from state i on reads; all lie in [sp[i], hi). This loop is
- * what a repeating stack costs: no branch but its own, four words a turn. */
-INLINE bool is_unchanged(const struct unwind_thread *t, uint32_t i) {
-    uint64_t differ = 0;
-    uint32_t k = i + 1, count = t->word_count[i];
-    for (; k + 4 <= MAX; k += 4)
-        differ |= changed(t->sp[k] - 8, t->pc[k]) | changed(t->sp[k + 1] - 8, t->pc[k + 1]) |
-                  changed(t->sp[k + 2] - 8, t->pc[k + 2]) | changed(t->sp[k + 3] - 8, t->pc[k + 3]);
-    for (; k < MAX; k++)
-        differ |= changed(t->sp[k] - 8, t->pc[k]);
-    for (k = 0; k < count; k++)
-        differ |= changed(t->words[k].address, t->words[k].value);
-    return differ == 0;
 }
 
 static void remember_word(struct unwind_thread *t, uint32_t *count, uint64_t address,
@@ -452,7 +378,7 @@ INLINE enum met meet(struct unwind_thread *t, const struct cursor *c, uint32_t n
     *i = k;
     if (t->sp[k] != c->sp || k == MAX || t->pc[k] != c->pc || (t->bp[k] != c->bp && t->needs_bp[k]))
         return MET_NOTHING;
-    if (UNLIKELY(!is_unchanged(t, k))) {
+    if (UNLIKELY(!unwind_is_unchanged(t, k))) {
         *i = find_changed(t, k);
         return MET_NOTHING;
     }
@@ -502,7 +428,7 @@ void unwind_walk(struct unwind_thread *t, const struct unwind_start *start,
     c.bp = start->bp;
     c.now = RELAXED_LOAD(&table_stamp);
     c.exact = 0;
-    uint64_t tp = thread_pointer();
+    uint64_t tp = unwind_thread_pointer();
     if (UNLIKELY(!table_words)) {
         result->frames = t->fresh_pc;
         result->count = 0;
@@ -514,11 +440,12 @@ void unwind_walk(struct unwind_thread *t, const struct unwind_start *start,
         forget(t);
         t->stamp = c.now;
     }
-    bool own = is_own(t, c.sp) && t->thread_pointer == tp;
+    bool own = unwind_is_own(t, c.sp) && t->thread_pointer == tp;
     if (UNLIKELY(!own))
         own = enter(t, c.sp, tp);
     c.foreign = !own;
     c.is_memorable = own;
     t->window_size = 0;
+    t->walk++;
     walk(t, &c, result);
 }

@@ -1,0 +1,78 @@
+/* The short way of exact mode: blocks under `large` of a thread with a row, which are nearly all.
+ *
+ * It does what account_alloc and account_free do, for blocks whose life is not timed, without what
+ * such a block cannot need; everything else it hands over. */
+#include "account_cell.h"
+#include "clock.h"
+#include "lifecycle.h"
+#include "unwind_thread.h"
+
+static NOINLINE void alloc_the_long_way(struct shim_self *self, uint64_t address, uint64_t size,
+                                        const struct unwind_start *at) {
+    account_alloc(self, &(struct account_event){
+                            .address = address, .size = size, .at = at, .now = clock_now()});
+}
+
+/* A block whose life is timed, or that has no place in the map. */
+static NOINLINE void enter(struct shim_self *self, uint32_t cell, uint64_t address, uint64_t size) {
+    uint64_t now = clock_now();
+    account_enter(self, cell, false,
+                  &(struct account_event){.address = address, .size = size, .now = now});
+    if (UNLIKELY(now >= RELAXED_LOAD(&lifecycle_next_tick)))
+        lifecycle_tick(now);
+}
+
+static NOINLINE uint32_t find_cell(struct shim_self *self, const struct unwind_start *at) {
+    struct shim_private *p = self->private;
+    struct unwind_result stack;
+    unwind_walk(p->unwind, at, &stack);
+    uint32_t cell = account_find_recent(self, &stack, REGION_CELL_EXACT);
+    p->last_walk = p->unwind->walk;
+    p->last_cell = cell;
+    return cell;
+}
+
+void account_alloc_small(struct shim_self *self, uint64_t address, uint64_t size,
+                         const struct unwind_start *at) {
+    struct shim_private *p = self->private;
+    if (UNLIKELY(self->busy) || UNLIKELY(!p->unwind) || UNLIKELY(shim.walks_by_lib)) {
+        alloc_the_long_way(self, address, size, at);
+        return;
+    }
+    self->busy = 1;
+    ORDER();
+    uint32_t cell = p->last_cell;
+    if (UNLIKELY(p->last_walk != p->unwind->walk) || UNLIKELY(!unwind_repeats(p->unwind, at)))
+        cell = find_cell(self, at);
+    struct region_cell *c = ROW(REGION_CELLS, struct region_cell, cell);
+    uint64_t *word = live_word(address);
+    if (UNLIKELY(c->thread != self->row) || UNLIKELY(!word) || cell_draw_lives(c->samples) ||
+        UNLIKELY(size > LIVE_MAP_SIZE_MAX)) {
+        enter(self, cell, address, size);
+    } else {
+        RELAXED_STORE(word, live_word_make(shim.epoch, cell, size));
+        cell_add(c, ROW(REGION_REMOTE, struct region_remote, cell), size,
+                 (struct decide_weight){.bytes = size, .blocks = 1}, 0);
+    }
+    ORDER();
+    self->busy = 0;
+}
+
+bool account_free_small(struct shim_self *self, uint64_t address) {
+    uint64_t *at = live_word(address);
+    if (UNLIKELY(!at))
+        return false;
+    uint64_t word = RELAXED_LOAD(at);
+    if (!live_word_is_ours(word, shim.epoch) || UNLIKELY(self->busy))
+        return false;
+    struct region_cell *c = ROW(REGION_CELLS, struct region_cell, live_word_cell(word));
+    if (UNLIKELY(c->thread != self->row) || UNLIKELY(!self->row))
+        return false;
+    RELAXED_STORE(at, 0);
+    self->busy = 1;
+    ORDER();
+    cell_free(c, (struct decide_weight){.bytes = live_word_size(word), .blocks = 1}, 0, 0);
+    ORDER();
+    self->busy = 0;
+    return true;
+}

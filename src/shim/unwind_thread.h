@@ -1,0 +1,107 @@
+/* unwind_thread: what a thread remembers of its last stack, and whether a walk would give it again.
+ *
+ * Why in a header: most allocations come with the stack of the one before, and the short way of
+ * exact mode has no time for a call. Not a door: unwind's and the short way's. */
+#ifndef SQUALL_SHIM_UNWIND_THREAD_H
+#define SQUALL_SHIM_UNWIND_THREAD_H
+
+#include "unwind.h"
+#include "unwind_table.h"
+
+#define UNWIND_MAX REGION_FRAMES_MAX
+
+struct unwind_word {
+    uint64_t address;
+    uint64_t value;
+};
+
+/* Frames of the last stack fill the upper ends of the arrays, innermost first, so that an outer
+ * part keeps its place when the inner part changes:
+ *
+ *      0        first                     MAX-1   MAX
+ *      | unused | innermost ... outermost frame | end |
+ *
+ * State i is (pc, sp, bp)[i]. The return address pc[i] was read at sp[i] - 8. Other words that a
+ * walk from state i on reads (saved rbps that are needed, words that a CFA is computed from) are
+ * words[0 .. word_count[i]), outermost first. */
+struct unwind_thread {
+    uint64_t stamp;          /* of the last stack and the bounds */
+    uint64_t walk;           /* counts the walks; nothing below changes without one */
+    uint64_t thread_pointer; /* whose stack [lo, hi) is */
+    uint64_t lo, hi;         /* our own stack, as far as it is known to be there */
+    uint64_t refused;        /* sp of the last stack that is not our own, in pages */
+    uint32_t first;          /* UNWIND_MAX: no stack is remembered */
+    uint32_t end;
+
+    uint64_t sp[UNWIND_MAX + 1]; /* [UNWIND_MAX]: a bound that stops searches */
+    uint64_t pc[UNWIND_MAX];
+    uint64_t bp[UNWIND_MAX];
+    uint64_t hash[UNWIND_MAX + 1];
+    uint32_t rule[UNWIND_MAX];
+    uint16_t word_count[UNWIND_MAX + 1];
+    uint8_t needs_bp[UNWIND_MAX + 1];
+    struct unwind_word words[2 * UNWIND_MAX + 4];
+
+    /* The walk under way, innermost first. */
+    uint64_t fresh_pc[UNWIND_MAX];
+    uint64_t fresh_sp[UNWIND_MAX];
+    uint64_t fresh_bp[UNWIND_MAX];
+    uint32_t fresh_rule[UNWIND_MAX];
+    struct unwind_word end_words[2]; /* read by the last step, which led nowhere */
+    uint32_t end_word_count;
+    uint64_t window_at, window_size; /* a piece of a stack that is not our own */
+    uint8_t window[2048] __attribute__((aligned(8)));
+    uint8_t scratch[RULE_SCRATCH];
+};
+
+INLINE uint64_t unwind_thread_pointer(void) {
+    uint64_t tp;
+    __asm__("mov %%fs:0, %0" : "=r"(tp));
+    return tp;
+}
+
+INLINE bool unwind_is_own(const struct unwind_thread *t, uint64_t sp) {
+    return sp - t->lo < t->hi - t->lo;
+}
+
+INLINE uint64_t unwind_changed(uint64_t address, uint64_t value) {
+    return *(const uint64_t *)address ^ value;
+}
+
+INLINE uint64_t unwind_frame_changed(const struct unwind_thread *t, uint32_t k) {
+    return unwind_changed(t->sp[k] - 8, t->pc[k]);
+}
+
+/* Reads every word again that a walk from state i on reads; all lie in [sp[i], hi). This loop is
+ * what a repeating stack costs: no branch but its own, four words a turn. */
+INLINE bool unwind_is_unchanged(const struct unwind_thread *t, uint32_t i) {
+    uint64_t differ = 0;
+    uint32_t count = t->word_count[i];
+    uint64_t k = i + 1;
+    if (k & 1)
+        differ |= unwind_frame_changed(t, (uint32_t)k++);
+    if (k & 2) {
+        differ |= unwind_frame_changed(t, (uint32_t)k) | unwind_frame_changed(t, (uint32_t)k + 1);
+        k += 2;
+    }
+    _Static_assert(UNWIND_MAX % 4 == 0, "the loop ends there");
+    for (; k < UNWIND_MAX; k += 4)
+        differ |= unwind_changed(t->sp[k] - 8, t->pc[k]) |
+                  unwind_changed(t->sp[k + 1] - 8, t->pc[k + 1]) |
+                  unwind_changed(t->sp[k + 2] - 8, t->pc[k + 2]) |
+                  unwind_changed(t->sp[k + 3] - 8, t->pc[k + 3]);
+    for (const struct unwind_word *w = t->words, *end = w + count; w < end; w++)
+        differ |= unwind_changed(w->address, w->value);
+    return differ == 0;
+}
+
+/* Whether a walk from `start` would give the last stack. */
+INLINE bool unwind_repeats(const struct unwind_thread *t, const struct unwind_start *start) {
+    uint32_t i = t->first;
+    return LIKELY(t->sp[i] == start->sp) && LIKELY(t->pc[i] == start->pc) &&
+           LIKELY(t->bp[i] == start->bp || !t->needs_bp[i]) &&
+           LIKELY(t->stamp == RELAXED_LOAD(&table_stamp)) &&
+           LIKELY(t->thread_pointer == unwind_thread_pointer()) && LIKELY(unwind_is_unchanged(t, i));
+}
+
+#endif
