@@ -314,7 +314,7 @@ struct region_cell {
     uint32_t site;
     uint32_t thread; /* row; 0 = shared */
     uint16_t kind;   /* enum region_cell_kind */
-    uint16_t reserved0;
+    uint16_t check;  /* for the process itself */
     uint64_t allocs;
     uint64_t frees; /* by the thread that allocated */
     uint64_t bytes;
@@ -327,7 +327,7 @@ struct region_cell {
     uint64_t life_sum;
     uint64_t samples;         /* blocks recorded */
     uint64_t allocator_ticks; /* in the allocator, scaled up from the blocks that were timed */
-    uint64_t freed_samples;   /* blocks whose life is in life_sum */
+    uint64_t freed_samples;   /* lives in life_sum; a timed life may stand for several blocks' */
     uint32_t large;           /* row of the large table, 0 = no large block yet */
     uint32_t flags;           /* enum region_cell_flag */
 };
@@ -390,7 +390,8 @@ _Static_assert(sizeof(struct region_large) == 256, "crosses the process boundary
 /* Half-octave classes: value v > 0 with top bit b falls into 2b + (next bit below the top), at
  * most REGION_CLASSES - 1; 0 falls into class 0. Class c thus starts at
  * (2 + (c & 1)) << (c / 2) >> 1. Adds are not atomic: a histogram gives a shape, the cells give
- * the sums. In exact mode small blocks of a busy site enter one in 16. */
+ * the sums. Of the small blocks of exact mode only those enter whose life is timed, each as often as
+ * there are blocks that it stands for; all classes are halved before one runs over. */
 #define REGION_CLASSES 96u
 struct region_histogram {
     uint32_t site;

@@ -122,9 +122,9 @@ static void enter_histogram(uint32_t site, uint32_t lives, const struct account_
     struct region_histogram *h = site_histogram(site);
     if (!h)
         return;
-    h->size[cell_class(e->size)] += lives;
+    cell_enter_class(h->size, e->size, lives);
     if (e->timed)
-        h->allocator[cell_class(e->allocator_ticks)]++;
+        cell_enter_class(h->allocator, e->allocator_ticks, 1);
 }
 
 /* How many lives a block stands for that its cell is about to count. */
@@ -154,8 +154,7 @@ uint32_t account_find_recent(struct shim_self *self, const struct unwind_result 
                              uint32_t kind) {
     uint64_t hash = (stack->hash ^ RELAXED_LOAD(&module_layout)) + kind;
     __typeof__(&self->private->recent[0]) recent =
-        &self->private->recent[hash * 0x9e3779b97f4a7c15ull >> 58];
-    _Static_assert(SHIM_RECENT == 64, "six bits of the hash");
+        &self->private->recent[hash * 0x9e3779b97f4a7c15ull >> (64 - SHIM_RECENT_BITS)];
     if (LIKELY(recent->hash == hash && recent->cell))
         return recent->cell;
     uint32_t cell = site_cell(self, stack, kind);
@@ -248,7 +247,7 @@ static void free_remote(struct region_remote *r, struct decide_weight w, uint64_
 static void add_life(const struct region_cell *c, uint64_t life, uint32_t lives) {
     uint32_t row = ROW(REGION_SITES, struct region_site, c->site)->histogram;
     if (row)
-        ROW(REGION_HISTOGRAMS, struct region_histogram, row)->life[cell_class(life)] += lives;
+        cell_enter_class(ROW(REGION_HISTOGRAMS, struct region_histogram, row)->life, life, lives);
 }
 
 void account_free(struct shim_self *self, const struct live_entry *entry) {

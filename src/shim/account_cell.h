@@ -2,11 +2,12 @@
  * Not a door: account's own.
  *
  * Lives. Two readings of the clock would cost more than all the rest that is done for a small
- * block of exact mode. So the life of every large and every sampled block is timed, and of the
- * other blocks of a cell that of the first LIVES_FIRST; after these, of one in LIVES_EVERY, which
- * then stands for as many (`lives`). Which one is decided when it is made, so that long and short
- * lives have the same chance, and by the fractional parts of multiples of the golden ratio, which
- * keep no step with a program that does the same thing every second or every tenth time. */
+ * block of exact mode. So the life of every large and every sampled block is timed, and of a cell's
+ * other blocks that of the first LIVES_ALL; after these of one in 16, and from the LIVES_MANYth on
+ * of one in 256, each of which then stands for as many (`lives`). Which one is decided when it is
+ * made, so that long and short lives have the same chance, and by the fractional parts of squares
+ * times the golden ratio: these keep no step with a program that does the same thing every second or
+ * every tenth time, which those of its multiples do where the step is a Fibonacci number. */
 #ifndef SQUALL_SHIM_ACCOUNT_CELL_H
 #define SQUALL_SHIM_ACCOUNT_CELL_H
 
@@ -15,17 +16,22 @@
 
 #define ROW(table, type, i) REGION_ROW(&shim.region, table, type, i)
 
-#define LIVES_FIRST 64u
-#define LIVES_EVERY_BITS 4u
-#define LIVES_EVERY (1u << LIVES_EVERY_BITS)
+#define LIVES_ALL 8u
+#define LIVES_MANY 4096u
+#define LIVES_OFTEN_BITS 4u
+#define LIVES_SELDOM_BITS 8u
 
 /* How many lives the block stands for that is the cell's `ordinal`th, from 0; 0 = it is not timed.
  */
 INLINE uint32_t cell_draw_lives(uint64_t ordinal) {
-    if (UNLIKELY(ordinal < LIVES_FIRST))
+    uint64_t fraction = ordinal * ordinal * 0x9e3779b97f4a7c15ull;
+    if (UNLIKELY(ordinal < LIVES_ALL))
         return 1;
-    return UNLIKELY(ordinal * 0x9e3779b97f4a7c15ull >> (64 - LIVES_EVERY_BITS) == 0) ? LIVES_EVERY
-                                                                                     : 0;
+    if (LIKELY(fraction >> (64 - LIVES_OFTEN_BITS) != 0))
+        return 0;
+    if (ordinal < LIVES_MANY)
+        return 1u << LIVES_OFTEN_BITS;
+    return fraction >> (64 - LIVES_SELDOM_BITS) ? 0 : 1u << LIVES_SELDOM_BITS;
 }
 
 /* The half-octave class of a value, see REGION_CLASSES. */
@@ -35,6 +41,15 @@ INLINE unsigned cell_class(uint64_t v) {
     unsigned top = 63u - (unsigned)__builtin_clzll(v);
     unsigned c = 2 * top + (unsigned)(v >> (top - 1) & 1);
     return c < REGION_CLASSES ? c : REGION_CLASSES - 1;
+}
+
+/* Where a class would run over, all are halved: a histogram is a shape. */
+INLINE void cell_enter_class(uint32_t classes[REGION_CLASSES], uint64_t value, uint32_t count) {
+    uint32_t *class = &classes[cell_class(value)];
+    *class += count;
+    if (UNLIKELY(*class >> 31))
+        for (unsigned i = 0; i < REGION_CLASSES; i++)
+            classes[i] /= 2;
 }
 
 INLINE uint64_t cell_live_bytes(const struct region_cell *c, const struct region_remote *r) {

@@ -9,12 +9,13 @@ int index_init(struct index *index, uint64_t rows) {
     uint64_t words = 1024;
     while (words < 2 * rows)
         words *= 2;
-    long at = base_syscall(SYS_mmap, 0, words * 8, PROT_READ | PROT_WRITE,
+    uint64_t bytes = (INDEX_SMALL + words) * 8;
+    long at = base_syscall(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE,
                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (base_is_error(at))
         return (int)at;
-    base_syscall(SYS_madvise, at, words * 8, MADV_NOHUGEPAGE);
-    base_syscall(SYS_madvise, at, words * 8, MADV_DONTDUMP);
+    base_syscall(SYS_madvise, at, bytes, MADV_NOHUGEPAGE);
+    base_syscall(SYS_madvise, at, bytes, MADV_DONTDUMP);
     index->words = (uint64_t *)at;
     index->mask = words - 1;
     return 0;
@@ -23,7 +24,7 @@ int index_init(struct index *index, uint64_t rows) {
 int index_renew(struct index *index, uint64_t rows) {
     if (!index->words)
         return index_init(index, rows);
-    base_syscall(SYS_madvise, index->words, (index->mask + 1) * 8, MADV_DONTNEED);
+    base_syscall(SYS_madvise, index->words, (INDEX_SMALL + index->mask + 1) * 8, MADV_DONTNEED);
     return 0;
 }
 
@@ -31,7 +32,7 @@ uint32_t index_add(struct index *index, uint64_t hash, uint32_t row,
                    bool (*is_same)(uint32_t row, uint64_t hash)) {
     uint64_t word = hash >> INDEX_ROW_BITS << INDEX_ROW_BITS | row;
     for (uint32_t i = 0; i < INDEX_PROBES; i++) {
-        uint64_t *w = &index->words[(hash + i) & index->mask], none = 0;
+        uint64_t *w = index_place(index, hash, i), none = 0;
         if (__atomic_compare_exchange_n(w, &none, word, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
             return row;
         uint32_t other = (uint32_t)(none & ((1u << INDEX_ROW_BITS) - 1));

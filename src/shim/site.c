@@ -162,14 +162,20 @@ uint32_t site_find(const struct unwind_result *stack) {
 /* ---- cells ---- */
 
 static uint64_t cell_hash(uint64_t hash, uint32_t thread, uint32_t kind) {
-    return base_mix(hash + thread * 0x9e3779b97f4a7c15ull + kind);
+    return hash + (2 * thread + kind) * 0x9e3779b97f4a7c15ull;
 }
 
-/* A cell of this thread is written and looked up by this thread alone, so the whole hash need not
- * be kept: site, thread and kind say the same. */
-static bool cell_matches(const struct region_cell *c, uint64_t hash, uint32_t thread,
+/* A cell of this thread is written and looked up by this thread alone. Of the hash the index
+ * compares the upper 40 bits and, by the place, some 10 of the lowest; the cell has 16 from
+ * between. The whole hash is in the site's row, one cache miss away. */
+static uint16_t check_of(uint64_t key) {
+    return (uint16_t)(key >> 8);
+}
+_Static_assert(INDEX_ROW_BITS == 24, "the index compares the bits above those");
+
+static bool cell_matches(const struct region_cell *c, uint64_t key, uint32_t thread,
                          uint32_t kind) {
-    return c->thread == thread && c->kind == kind && site_is(c->site, hash);
+    return c->thread == thread && c->kind == kind && c->check == check_of(key);
 }
 
 static bool no_other(uint32_t row, uint64_t hash) {
@@ -216,12 +222,14 @@ uint32_t site_cell(struct shim_self *self, const struct unwind_result *stack, ui
     uint32_t probe = 0, row;
     if (self->row)
         while ((row = index_next(&cells, key, &probe)))
-            if (cell_matches(CELL(row), hash, self->row, kind))
+            if (cell_matches(CELL(row), key, self->row, kind))
                 return row;
     uint32_t site = site_find(stack);
     if (!site || !self->row)
         return site_shared_cell(site, kind);
     row = has_room_for_owned() ? make_cell(site, self->row, kind) : 0;
+    if (row)
+        CELL(row)->check = check_of(key);
     if (row && !index_add(&cells, key, row, no_other))
         row = 0;
     if (row) {

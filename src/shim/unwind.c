@@ -247,79 +247,105 @@ INLINE bool step_fast(const struct unwind_thread *t, struct cursor *c, uint32_t 
 
 /* ---- the last stack ---- */
 
-#define HASH_MULTIPLIER 0x9e3779b97f4a7c15ull
-
+/* A polynomial of the mixed addresses: what each frame adds to the chain is one multiplication. Who
+ * indexes by it mixes the sum. */
 INLINE uint64_t hash_add(uint64_t h, uint64_t pc) {
-    h = (h ^ pc) * HASH_MULTIPLIER;
-    return h ^ (h >> 29);
+    uint64_t mixed = pc * 0xd6e8feb86659fd93ull;
+    return (h + (mixed ^ mixed >> 32)) * 0x9e3779b97f4a7c15ull;
 }
 
 INLINE uint64_t hash_seed(uint32_t end) {
     return (end + 1) * 0xd6e8feb86659fd93ull;
 }
 
-/* The state from which on the words are not what they were, given that state i was reached. */
-static COLD uint32_t find_changed(const struct unwind_thread *t, uint32_t i) {
-    uint32_t bad = i + 1, word = t->word_count[i];
-    while (bad < MAX && *(const uint64_t *)(t->sp[bad] - 8) == t->pc[bad])
-        bad++;
-    while (word > 0 && *(const uint64_t *)t->words[word - 1].address == t->words[word - 1].value)
-        word--;
-    /* Only states that do not depend on the changed words may be met later. */
-    uint32_t next = bad < MAX ? bad : i + 1;
-    while (word && next < MAX && t->word_count[next] >= word)
-        next++;
-    return next;
-}
-
-static void remember_word(struct unwind_thread *t, uint32_t *count, uint64_t address,
-                          uint64_t value) {
-    t->words[*count].address = address;
-    t->words[(*count)++].value = value;
-}
-
-/* The words of the step from state i to state i + 1, besides the return address. */
-INLINE void remember_step(struct unwind_thread *t, uint32_t i) {
-    uint32_t rule = t->rule[i], count = t->word_count[i + 1];
-    uint32_t kind = rule_kind(rule);
-    bool is_saved = rule_place(rule) || kind == RULE_DRAP;
-    bool needs = t->needs_bp[i + 1];
-    if (UNLIKELY(kind > RULE_RBP)) {
-        uint64_t from = (kind == RULE_AT_RSP ? t->sp[i] : t->bp[i]) + rule_offset(rule);
-        remember_word(t, &count, from, t->sp[i + 1] - (kind == RULE_DRAP ? 0 : 8));
+/* The innermost state that still holds: every word that a walk from there on reads is what it was.
+ * MAX = none. Judged from the outside in, because what holds ends where the stack last changed;
+ * four frames at a time, because where it ends cannot be predicted. Only words above the stack
+ * pointer are read: others may be on pages that are there no more. */
+static uint32_t find_holding(const struct unwind_thread *t, uint64_t sp) {
+    uint32_t k = MAX - 1, words = 0;
+    if (t->first == MAX)
+        return MAX;
+    for (; k >= t->first + 4 && t->sp[k - 3] > sp; k -= 4) {
+        unsigned changed = (unwind_frame_changed(t, k) != 0) |
+                           (unwind_frame_changed(t, k - 1) != 0) << 1 |
+                           (unwind_frame_changed(t, k - 2) != 0) << 2 |
+                           (unwind_frame_changed(t, k - 3) != 0) << 3;
+        if (changed) {
+            k -= (unsigned)__builtin_ctz(changed);
+            break;
+        }
     }
-    if (needs && is_saved && rule_place(rule) != RULE_PLACE_LOST)
-        remember_word(t, &count, bp_slot(rule, t->sp[i + 1], t->bp[i]), t->bp[i + 1]);
-    t->word_count[i] = (uint16_t)count;
-    t->needs_bp[i] = rule_uses_bp(rule) || (!is_saved && needs);
+    /* Most states need no words but their return addresses. */
+    while (words < t->word_count[k] && t->words[words].address >= sp &&
+           !unwind_changed(t->words[words].address, t->words[words].value))
+        words++;
+    while (k < MAX && t->word_count[k] > words)
+        k++;
+    return k;
+}
+
+/* Returns how many there are now: that is not kept in memory while frames are placed. */
+INLINE uint32_t remember_word(struct unwind_thread *t, uint32_t count, uint64_t address,
+                              uint64_t value) {
+    t->words[count].address = address;
+    t->words[count].value = value;
+    return count + 1;
+}
+
+/* The word that the CFA of state i is read from. */
+static COLD uint32_t remember_cfa(struct unwind_thread *t, uint32_t count, uint32_t i,
+                                  uint32_t rule) {
+    uint32_t kind = rule_kind(rule);
+    uint64_t from = (kind == RULE_AT_RSP ? t->sp[i] : t->bp[i]) + rule_offset(rule);
+    return remember_word(t, count, from, t->sp[i + 1] - (kind == RULE_DRAP ? 0 : 8));
 }
 
 /* The outermost frame: a step that led nowhere. Where the bound cut the stack, a later walk may
  * have to go on from there, so its rbp counts in any case. */
-static void remember_end(struct unwind_thread *t) {
+static void remember_end(struct unwind_thread *t, uint32_t rule) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < t->end_word_count; i++)
-        remember_word(t, &count, t->end_words[i].address, t->end_words[i].value);
+        count = remember_word(t, count, t->end_words[i].address, t->end_words[i].value);
     t->word_count[MAX - 1] = (uint16_t)count;
-    t->needs_bp[MAX - 1] = rule_uses_bp(t->rule[MAX - 1]) || t->end == REGION_END_BOUND;
+    t->needs_bp[MAX - 1] = rule_uses_bp(rule) || t->end == REGION_END_BOUND;
+}
+
+/* Puts frame k of the walk at place `to`. */
+INLINE void place_frame(struct unwind_thread *t, uint32_t to, uint32_t k) {
+    const struct unwind_fresh *f = &t->fresh[k];
+    t->pc[to] = t->fresh_pc[k];
+    t->sp[to] = f->sp;
+    t->bp[to] = f->bp;
+    t->rule[to] = f->rule;
+    t->at[unwind_at(f->sp)] = (uint8_t)to;
+    _Static_assert(MAX <= 256, "a state fits a byte");
 }
 
 /* Puts the n fresh frames in front of state i of the last stack (i = MAX: they are all). */
 static void remember(struct unwind_thread *t, uint32_t n, uint32_t i) {
-    uint32_t first = i - n;
-    for (uint32_t k = n; k-- > 0;) {
-        uint32_t to = first + k;
-        t->pc[to] = t->fresh_pc[k];
-        t->sp[to] = t->fresh_sp[k];
-        t->bp[to] = t->fresh_bp[k];
-        t->rule[to] = t->fresh_rule[k];
-        t->hash[to] = hash_add(t->hash[to + 1], t->fresh_pc[k]);
-        if (UNLIKELY(to == MAX - 1))
-            remember_end(t);
-        else
-            remember_step(t, to);
+    uint32_t to = i;
+    uint64_t hash = t->hash[i];
+    if (i == MAX && n) {
+        place_frame(t, --to, --n);
+        remember_end(t, t->rule[to]);
+        t->hash[to] = hash = hash_add(hash, t->pc[to]);
     }
-    t->first = first;
+    uint32_t count = t->word_count[to], needs_bp = t->needs_bp[to];
+    while (n-- > 0) {
+        uint32_t rule = t->fresh[n].rule, is_saved = rule_saves_bp(rule);
+        place_frame(t, --to, n);
+        /* The words of the step from here to the state outside, besides the return address. */
+        if (UNLIKELY(rule_kind(rule) > RULE_RBP))
+            count = remember_cfa(t, count, to, rule);
+        if ((needs_bp & is_saved) && LIKELY(rule_place(rule) != RULE_PLACE_LOST))
+            count = remember_word(t, count, bp_slot(rule, t->sp[to + 1], t->bp[to]), t->bp[to + 1]);
+        needs_bp = rule_uses_bp(rule) | (needs_bp & ~is_saved);
+        t->word_count[to] = (uint16_t)count;
+        t->needs_bp[to] = (uint8_t)needs_bp;
+        t->hash[to] = hash = hash_add(hash, t->pc[to]);
+    }
+    t->first = to;
 }
 
 /* ---- the walk ---- */
@@ -357,9 +383,9 @@ static void finish(struct unwind_thread *t, const struct cursor *c, uint32_t n, 
 static uint32_t take_over(struct unwind_thread *t, struct cursor *c, uint32_t n, uint32_t i) {
     while (n < MAX - 1 && i < MAX - 1) {
         t->fresh_pc[n] = t->pc[i];
-        t->fresh_sp[n] = t->sp[i];
-        t->fresh_bp[n] = t->bp[i];
-        t->fresh_rule[n++] = t->rule[i++];
+        t->fresh[n].sp = t->sp[i];
+        t->fresh[n].bp = t->bp[i];
+        t->fresh[n++].rule = t->rule[i++];
     }
     c->pc = t->pc[i];
     c->sp = t->sp[i];
@@ -367,46 +393,96 @@ static uint32_t take_over(struct unwind_thread *t, struct cursor *c, uint32_t n,
     return n;
 }
 
-enum met { MET_NOTHING, MET_ALL, MET_PART };
+/* Whether the cursor stands in state i. */
+INLINE bool is_in(const struct unwind_thread *t, uint32_t i, uint64_t pc, uint64_t sp,
+                  uint64_t bp) {
+    return t->sp[i] == sp && t->pc[i] == pc && (t->bp[i] == bp || !t->needs_bp[i]);
+}
 
-/* Looks whether the cursor stands in a remembered state whose outer part still holds. *i is where
- * to look from; only states outside it can be met. */
-INLINE enum met meet(struct unwind_thread *t, const struct cursor *c, uint32_t n, uint32_t *i) {
-    uint32_t k = *i;
-    while (t->sp[k] < c->sp)
-        k++;
-    *i = k;
-    if (t->sp[k] != c->sp || k == MAX || t->pc[k] != c->pc || (t->bp[k] != c->bp && t->needs_bp[k]))
-        return MET_NOTHING;
-    if (UNLIKELY(!unwind_is_unchanged(t, k))) {
-        *i = find_changed(t, k);
-        return MET_NOTHING;
+/* Walks over frames whose rules are near, on our own stack, in registers: the other steps keep the
+ * cursor in memory, and each load from there would wait for the store before it. Returns the
+ * state it came to among those that hold, from `holding` on, or MAX where one of the other steps
+ * has to be taken. */
+static uint32_t walk_near(struct unwind_thread *t, struct cursor *c, uint32_t *count,
+                          uint32_t holding) {
+    uint64_t pc = c->pc, sp = c->sp, bp = c->bp, hi = t->hi, from = t->sp[holding];
+    uint32_t n = *count, met = MAX;
+    for (;;) {
+        if (sp >= from) {
+            uint32_t i = t->at[unwind_at(sp)];
+            if (i >= holding && is_in(t, i, pc, sp, bp)) {
+                met = i;
+                break;
+            }
+        }
+        const struct unwind_near *near = &t->near[pc % UNWIND_NEAR];
+        uint32_t rule = near->rule, place = rule_place(rule);
+        uint64_t cfa = (rule_kind(rule) == RULE_RBP ? bp : sp) + (uint64_t)(int64_t)near->offset;
+        uint64_t slot = cfa - 8ull * (place ? place : 1);
+        if (UNLIKELY(near->pc != pc) || UNLIKELY(n == MAX - 1))
+            break;
+        /* Both words lie in [sp, hi): so the slots are on this stack, and the walk gets on. */
+        if (UNLIKELY(cfa <= sp || cfa > hi || cfa & 7 || slot < sp))
+            break;
+        uint64_t caller = ((const uint64_t *)cfa)[-1], saved = *(const uint64_t *)slot;
+        if (UNLIKELY(!caller))
+            break;
+        t->fresh_pc[n] = pc;
+        t->fresh[n].sp = sp;
+        t->fresh[n].bp = bp;
+        t->fresh[n++].rule = rule;
+        bp = place ? saved : bp;
+        pc = caller;
+        sp = cfa;
     }
-    uint32_t whole = n + MAX - k;
-    if (LIKELY(whole == MAX || (whole < MAX && t->end != REGION_END_BOUND)))
-        return MET_ALL;
-    return t->bp[k] == c->bp ? MET_PART : MET_NOTHING;
+    c->pc = pc;
+    c->sp = sp;
+    c->bp = bp;
+    *count = n;
+    return met;
+}
+
+INLINE void keep_near(struct unwind_thread *t, uint64_t pc, uint32_t rule) {
+    if (rule_kind(rule) > RULE_RBP || rule_place(rule) == RULE_PLACE_LOST)
+        return;
+    struct unwind_near *near = &t->near[pc % UNWIND_NEAR];
+    near->pc = pc;
+    near->offset = (int32_t)rule_offset(rule);
+    near->rule = rule;
+}
+
+/* Whether the outer part from state i on completes the walk. If not, the two parts together do not
+ * fit, or are fewer than the cut stack that is remembered. */
+INLINE bool completes(const struct unwind_thread *t, uint32_t n, uint32_t i) {
+    uint32_t whole = n + MAX - i;
+    return LIKELY(whole == MAX || (whole < MAX && t->end != REGION_END_BOUND));
 }
 
 static void walk(struct unwind_thread *t, struct cursor *c, struct unwind_result *result) {
-    uint32_t n = 0, i = c->is_memorable ? t->first : MAX, end;
+    uint32_t n = 0, end;
+    uint32_t holding = c->is_memorable ? find_holding(t, c->sp) : MAX;
     t->end_word_count = 0;
     for (;;) {
-        enum met met = i < MAX && c->is_memorable ? meet(t, c, n, &i) : MET_NOTHING;
-        if (met == MET_ALL) {
-            remember(t, n, i);
-            answer(t, result);
-            return;
-        }
-        if (met == MET_PART) {
-            n = take_over(t, c, n, i);
-            i = MAX;
+        if (LIKELY(!c->foreign && !c->exact)) {
+            uint32_t i = walk_near(t, c, &n, c->is_memorable ? holding : MAX);
+            if (i < MAX && LIKELY(completes(t, n, i))) {
+                remember(t, n, i);
+                answer(t, result);
+                return;
+            }
+            if (i < MAX) {
+                if (t->bp[i] == c->bp)
+                    n = take_over(t, c, n, i);
+                holding = MAX;
+            }
         }
         uint32_t rule = table_rule(c->exact ? c->pc : c->pc - 1, c->now, t->scratch);
         t->fresh_pc[n] = c->pc | c->exact;
-        t->fresh_sp[n] = c->sp;
-        t->fresh_bp[n] = c->bp;
-        t->fresh_rule[n++] = rule;
+        t->fresh[n].sp = c->sp;
+        t->fresh[n].bp = c->bp;
+        t->fresh[n++].rule = rule;
+        if (!c->exact)
+            keep_near(t, c->pc, rule);
         if (UNLIKELY(n == MAX) && rule_kind(rule) < RULE_OUTERMOST) {
             end = REGION_END_BOUND;
             break;
@@ -438,6 +514,8 @@ void unwind_walk(struct unwind_thread *t, const struct unwind_start *start,
     }
     if (UNLIKELY(t->stamp != c.now)) {
         forget(t);
+        if (t->stamp) /* else they are zero, and on pages that need not be touched */
+            base_zero(t->near, sizeof t->near);
         t->stamp = c.now;
     }
     bool own = unwind_is_own(t, c.sp) && t->thread_pointer == tp;
@@ -446,6 +524,10 @@ void unwind_walk(struct unwind_thread *t, const struct unwind_start *start,
     c.foreign = !own;
     c.is_memorable = own;
     t->window_size = 0;
+    if (own && unwind_repeats(t, start)) {
+        answer(t, result);
+        return;
+    }
     t->walk++;
     walk(t, &c, result);
 }

@@ -10,6 +10,17 @@
 
 #define UNWIND_MAX REGION_FRAMES_MAX
 
+#define UNWIND_NEAR 1024u
+#define UNWIND_AT 256u
+
+/* The rule of a return address that this thread met lately, if it is of the kinds of nearly all
+ * code: what the walk needs first, ready to be added. */
+struct unwind_near {
+    uint64_t pc; /* 0 = none */
+    int32_t offset; /* of the CFA, bytes */
+    uint32_t rule;
+};
+
 struct unwind_word {
     uint64_t address;
     uint64_t value;
@@ -41,12 +52,15 @@ struct unwind_thread {
     uint16_t word_count[UNWIND_MAX + 1];
     uint8_t needs_bp[UNWIND_MAX + 1];
     struct unwind_word words[2 * UNWIND_MAX + 4];
+    uint8_t at[UNWIND_AT]; /* the state that came last with such a stack pointer, see unwind_at */
+    struct unwind_near near[UNWIND_NEAR];
 
     /* The walk under way, innermost first. */
     uint64_t fresh_pc[UNWIND_MAX];
-    uint64_t fresh_sp[UNWIND_MAX];
-    uint64_t fresh_bp[UNWIND_MAX];
-    uint32_t fresh_rule[UNWIND_MAX];
+    struct unwind_fresh {
+        uint64_t sp, bp;
+        uint32_t rule;
+    } fresh[UNWIND_MAX];
     struct unwind_word end_words[2]; /* read by the last step, which led nowhere */
     uint32_t end_word_count;
     uint64_t window_at, window_size; /* a piece of a stack that is not our own */
@@ -62,6 +76,11 @@ INLINE uint64_t unwind_thread_pointer(void) {
 
 INLINE bool unwind_is_own(const struct unwind_thread *t, uint64_t sp) {
     return sp - t->lo < t->hi - t->lo;
+}
+
+/* Call sites keep the stack pointer a multiple of 16. */
+INLINE uint32_t unwind_at(uint64_t sp) {
+    return (uint32_t)(sp >> 4) % UNWIND_AT;
 }
 
 INLINE uint64_t unwind_changed(uint64_t address, uint64_t value) {
