@@ -495,9 +495,9 @@ _Static_assert(sizeof(struct region_codec_size) == 64, "crosses the process boun
  * are more. The rows of all codec calls add up to those of the process; rows [0, REGION_LEVELS) of
  * the table take what found no room, atomically. CPU time as above.
  *
- * wall_ticks and flow_bytes are in those first rows only: how long the process had so many calls
- * under way, and the source bytes of calls by the levels at which they began and ended, half each.
- * Their quotient is the throughput of the process at a level. */
+ * wall_ticks is in those first rows only: how long the process had so many calls under way.
+ * flow_bytes, the source bytes of calls by the levels at which they began and ended, half each, add
+ * up as the calls do. The quotient of the process's is its throughput at a level. */
 #define REGION_LEVELS 64u
 struct region_concurrency {
     uint64_t calls;

@@ -80,12 +80,12 @@ static bool is_stale(const struct shim_private *p, const struct shim_call *call,
     return !is_intact(call, ours && here);
 }
 
-const struct shim_call *call_find_outer(struct shim_private *p, uint64_t frame) {
+struct shim_call *call_find_outer(struct shim_private *p, uint64_t frame) {
     while (p->call_depth && is_stale(p, &p->calls[p->call_depth - 1], frame))
         forget(p, p->call_depth - 1, true);
     if (!p->call_depth)
         return NULL;
-    const struct shim_call *top = &p->calls[p->call_depth - 1];
+    struct shim_call *top = &p->calls[p->call_depth - 1];
     bool is_around =
         top->frame > frame && unwind_owns(p->unwind, top->frame) == unwind_owns(p->unwind, frame);
     return is_around ? top : NULL;
@@ -119,7 +119,7 @@ static bool enter(struct shim_self *self, struct call_frame *f, const struct unw
     if (!f->call)
         return false;
     f->epoch = shim.epoch;
-    f->cookie = base_mix(secret ^ (uint64_t)f ^ ++p->call_sequence);
+    f->cookie = (secret ^ (uint64_t)f) + ++p->call_sequence * 0x9e3779b97f4a7c15ull;
     f->message = outer ? outer->message : 0;
     call_serve_begin(self, f, direction);
     p->calls[p->call_depth++] = (struct shim_call){

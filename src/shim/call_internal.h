@@ -15,7 +15,7 @@ bool call_begin(struct shim_self *self, struct call_frame *f, const struct unwin
                 const struct shim_call *outer);
 /* The call around one with this frame, by the program's own nesting; NULL = it is outermost. Those
  * that were left are taken off the list. */
-const struct shim_call *call_find_outer(struct shim_private *p, uint64_t frame);
+struct shim_call *call_find_outer(struct shim_private *p, uint64_t frame);
 struct call_result;
 bool call_may_end(struct shim_self *self, const struct call_frame *f);
 /* `value` is what the function returned. */
@@ -44,9 +44,9 @@ uint32_t call_rows_find(struct shim_self *self, const struct call_frame *f,
                         const struct unwind_start *at, uint32_t direction);
 /* Counts a call that `outer`, one of the same codec, makes. False: no room. */
 bool call_rows_add_nested(struct shim_self *self, const struct codec_function *function,
-                          const struct shim_call *outer);
+                          struct shim_call *outer);
 
-/* Whether CPU time and faults are taken now. */
+/* Whether CPU time and faults are taken now: of the call whose row was found last. */
 bool call_rows_is_timed(struct shim_private *p, uint32_t row);
 void call_rows_usage(uint64_t *cpu_ns, uint32_t *page_faults, uint32_t *context_switches);
 

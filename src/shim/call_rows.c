@@ -117,6 +117,7 @@ uint32_t call_rows_find(struct shim_self *self, const struct call_frame *f,
     unwind_walk(p->unwind, at, &stack);
     uint64_t hash = base_mix(stack.hash ^ RELAXED_LOAD(&module_layout) ^ (uint64_t)function << 40);
     uint32_t row = *find_recent(p, hash);
+    p->last_call = (uint32_t)(hash >> 60);
     if (LIKELY(row))
         return row;
     row = find_call(key_of(hash, self), function, site_stack(&stack), self->row);
@@ -124,9 +125,18 @@ uint32_t call_rows_find(struct shim_self *self, const struct call_frame *f,
     return row;
 }
 
+INLINE bool add_nested(uint32_t row) {
+    CALL(row)->calls++;
+    CALL(row)->nested++;
+    return true;
+}
+
 bool call_rows_add_nested(struct shim_self *self, const struct codec_function *f,
-                          const struct shim_call *outer) {
+                          struct shim_call *outer) {
     struct shim_private *p = self->private;
+    for (unsigned i = 0; i < SHIM_CALL_NESTED; i++)
+        if (outer->nested[i].function == f)
+            return add_nested(outer->nested[i].row);
     uint32_t function = codec_function_row(f, f->direction ? f->direction : outer->direction);
     uint64_t hash = base_mix(outer->row ^ (uint64_t)function << 40 ^ 1ull << 32);
     uint32_t row = function ? *find_recent(p, hash) : 0;
@@ -136,9 +146,11 @@ bool call_rows_add_nested(struct shim_self *self, const struct codec_function *f
     }
     if (!row)
         return false;
-    CALL(row)->calls++;
-    CALL(row)->nested++;
-    return true;
+    for (unsigned i = SHIM_CALL_NESTED - 1; i > 0; i--)
+        outer->nested[i] = outer->nested[i - 1];
+    outer->nested[0].function = f;
+    outer->nested[0].row = row;
+    return add_nested(row);
 }
 
 /* ---- time ---- */
@@ -151,18 +163,14 @@ static uint32_t choose_untimed(const struct region_codec_call *c) {
 }
 
 bool call_rows_is_timed(struct shim_private *p, uint32_t row) {
-    for (unsigned i = 0; i < SHIM_CALLS; i++) {
-        if (p->recent_calls[i].row != row)
-            continue;
-        if (p->recent_calls[i].untimed) {
-            p->recent_calls[i].untimed--;
-            return false;
-        }
-        /* Of the first calls each: how long they take is not known yet. */
-        p->recent_calls[i].untimed = CALL(row)->calls < 4 ? 0 : choose_untimed(CALL(row));
-        return true;
+    __typeof__(&p->recent_calls[0]) recent = &p->recent_calls[p->last_call];
+    if (recent->untimed) {
+        recent->untimed--;
+        return false;
     }
-    return false;
+    /* Of the first calls each: how long they take is not known yet. */
+    recent->untimed = CALL(row)->calls < 4 ? 0 : choose_untimed(CALL(row));
+    return true;
 }
 
 void call_rows_usage(uint64_t *cpu_ns, uint32_t *page_faults, uint32_t *context_switches) {
@@ -245,12 +253,13 @@ void call_rows_add_level(uint32_t row, uint32_t level, uint32_t end_level, uint6
                          const struct call_cost *cost) {
     if (!has_levels())
         return;
-    RELAXED_ADD(&shared_level(level)->flow_bytes, source / 2);
-    RELAXED_ADD(&shared_level(end_level ? end_level : level)->flow_bytes, source / 2);
+    uint32_t last = end_level ? end_level : level;
     uint32_t first = rows_of(&CALL(row)->concurrency, REGION_CONCURRENCY, REGION_LEVELS);
     struct region_concurrency *l =
         ROW(REGION_CONCURRENCY, struct region_concurrency, first + level_class(level));
     if (UNLIKELY(!first)) {
+        RELAXED_ADD(&l->flow_bytes, source / 2);
+        RELAXED_ADD(&shared_level(last)->flow_bytes, source / 2);
         RELAXED_ADD(&l->calls, 1);
         RELAXED_ADD(&l->source_bytes, source);
         RELAXED_ADD(&l->ticks, cost->ticks);
@@ -258,6 +267,8 @@ void call_rows_add_level(uint32_t row, uint32_t level, uint32_t end_level, uint6
         RELAXED_ADD(&l->timed_ticks, cost->timed_ticks);
         return;
     }
+    l->flow_bytes += source / 2;
+    l[(int)level_class(last) - (int)level_class(level)].flow_bytes += source / 2;
     l->calls++;
     l->source_bytes += source;
     l->ticks += cost->ticks;

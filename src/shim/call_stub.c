@@ -126,7 +126,7 @@ static uint32_t count_words(struct shim_private *p, const struct codec_function 
 
 static long enter(struct shim_self *self, struct call_frame *f,
                   const struct codec_function *function, const uint64_t *bp) {
-    const struct shim_call *outer = call_find_outer(self->private, (uint64_t)f);
+    struct shim_call *outer = call_find_outer(self->private, (uint64_t)f);
     /* What a codec calls of itself is counted and no more: its buffers are the outer call's. */
     if (outer && outer->codec == function->codec && call_rows_add_nested(self, function, outer))
         return -1;
