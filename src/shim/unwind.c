@@ -82,7 +82,7 @@ static uint64_t find_initial_hi(uint64_t sp) {
     uint64_t at = sp & ~(PEEK_PAGE - 1);
     for (unsigned i = 0; i < INITIAL_REACH / PEEK_PAGE && peek_can_read(at); i++)
         at += PEEK_PAGE;
-    return at;
+    return at - 8; /* walk_near reads the word at a CFA, too */
 }
 
 int unwind_init(void) {
@@ -277,38 +277,39 @@ static uint32_t find_holding(const struct unwind_thread *t, uint64_t sp) {
         }
     }
     /* Most states need no words but their return addresses. */
-    while (words < t->word_count[k] && t->words[words].address >= sp &&
+    while (words < unwind_word_count(t, k) && t->words[words].address >= sp &&
            !unwind_changed(t->words[words].address, t->words[words].value))
         words++;
-    while (k < MAX && t->word_count[k] > words)
+    while (k < MAX && unwind_word_count(t, k) > words)
         k++;
     return k;
 }
 
-/* Returns how many there are now: that is not kept in memory while frames are placed. */
-INLINE uint32_t remember_word(struct unwind_thread *t, uint32_t count, uint64_t address,
+/* `needs` counts the words from bit 1 on, as in unwind_thread. Returns it with one more: it is not
+ * kept in memory while frames are placed. */
+INLINE uint32_t remember_word(struct unwind_thread *t, uint32_t needs, uint64_t address,
                               uint64_t value) {
-    t->words[count].address = address;
-    t->words[count].value = value;
-    return count + 1;
+    t->words[needs >> 1].address = address;
+    t->words[needs >> 1].value = value;
+    return needs + 2;
 }
 
 /* The word that the CFA of state i is read from. */
-static COLD uint32_t remember_cfa(struct unwind_thread *t, uint32_t count, uint32_t i,
+static COLD uint32_t remember_cfa(struct unwind_thread *t, uint32_t needs, uint32_t i,
                                   uint32_t rule) {
     uint32_t kind = rule_kind(rule);
     uint64_t from = (kind == RULE_AT_RSP ? t->sp[i] : t->bp[i]) + rule_offset(rule);
-    return remember_word(t, count, from, t->sp[i + 1] - (kind == RULE_DRAP ? 0 : 8));
+    return remember_word(t, needs, from, t->sp[i + 1] - (kind == RULE_DRAP ? 0 : 8));
 }
 
 /* The outermost frame: a step that led nowhere. Where the bound cut the stack, a later walk may
  * have to go on from there, so its rbp counts in any case. */
 static void remember_end(struct unwind_thread *t, uint32_t rule) {
-    uint32_t count = 0;
+    uint32_t needs = 0;
     for (uint32_t i = 0; i < t->end_word_count; i++)
-        count = remember_word(t, count, t->end_words[i].address, t->end_words[i].value);
-    t->word_count[MAX - 1] = (uint16_t)count;
-    t->needs_bp[MAX - 1] = rule_uses_bp(rule) || t->end == REGION_END_BOUND;
+        needs = remember_word(t, needs, t->end_words[i].address, t->end_words[i].value);
+    bool needs_bp = rule_uses_bp(rule) || t->end == REGION_END_BOUND;
+    t->needs[MAX - 1] = (uint16_t)(needs | needs_bp);
 }
 
 /* Puts frame k of the walk at place `to`. */
@@ -317,7 +318,6 @@ INLINE void place_frame(struct unwind_thread *t, uint32_t to, uint32_t k) {
     t->pc[to] = t->fresh_pc[k];
     t->sp[to] = f->sp;
     t->bp[to] = f->bp;
-    t->rule[to] = f->rule;
     t->at[unwind_at(f->sp)] = (uint8_t)to;
     _Static_assert(MAX <= 256, "a state fits a byte");
 }
@@ -328,21 +328,20 @@ static void remember(struct unwind_thread *t, uint32_t n, uint32_t i) {
     uint64_t hash = t->hash[i];
     if (i == MAX && n) {
         place_frame(t, --to, --n);
-        remember_end(t, t->rule[to]);
+        remember_end(t, t->fresh[n].rule);
         t->hash[to] = hash = hash_add(hash, t->pc[to]);
     }
-    uint32_t count = t->word_count[to], needs_bp = t->needs_bp[to];
+    uint32_t needs = t->needs[to];
     while (n-- > 0) {
-        uint32_t rule = t->fresh[n].rule, is_saved = rule_saves_bp(rule);
+        uint32_t rule = t->fresh[n].rule, is_saved = rule / RULE_SAVES_BP & 1;
         place_frame(t, --to, n);
         /* The words of the step from here to the state outside, besides the return address. */
         if (UNLIKELY(rule_kind(rule) > RULE_RBP))
-            count = remember_cfa(t, count, to, rule);
-        if ((needs_bp & is_saved) && LIKELY(rule_place(rule) != RULE_PLACE_LOST))
-            count = remember_word(t, count, bp_slot(rule, t->sp[to + 1], t->bp[to]), t->bp[to + 1]);
-        needs_bp = rule_uses_bp(rule) | (needs_bp & ~is_saved);
-        t->word_count[to] = (uint16_t)count;
-        t->needs_bp[to] = (uint8_t)needs_bp;
+            needs = remember_cfa(t, needs, to, rule);
+        if ((needs & is_saved) && LIKELY(rule_place(rule) != RULE_PLACE_LOST))
+            needs = remember_word(t, needs, bp_slot(rule, t->sp[to + 1], t->bp[to]), t->bp[to + 1]);
+        needs = (needs & ~is_saved) | (rule / RULE_USES_BP & 1);
+        t->needs[to] = (uint16_t)needs;
         t->hash[to] = hash = hash_add(hash, t->pc[to]);
     }
     t->first = to;
@@ -385,7 +384,7 @@ static uint32_t take_over(struct unwind_thread *t, struct cursor *c, uint32_t n,
         t->fresh_pc[n] = t->pc[i];
         t->fresh[n].sp = t->sp[i];
         t->fresh[n].bp = t->bp[i];
-        t->fresh[n++].rule = t->rule[i++];
+        t->fresh[n++].rule = rule_marked(table_rule(t->pc[i++] - 1, c->now, t->scratch));
     }
     c->pc = t->pc[i];
     c->sp = t->sp[i];
@@ -396,7 +395,7 @@ static uint32_t take_over(struct unwind_thread *t, struct cursor *c, uint32_t n,
 /* Whether the cursor stands in state i. */
 INLINE bool is_in(const struct unwind_thread *t, uint32_t i, uint64_t pc, uint64_t sp,
                   uint64_t bp) {
-    return t->sp[i] == sp && t->pc[i] == pc && (t->bp[i] == bp || !t->needs_bp[i]);
+    return t->sp[i] == sp && t->pc[i] == pc && (t->bp[i] == bp || !unwind_needs_bp(t, i));
 }
 
 /* Walks over frames whose rules are near, on our own stack, in registers: the other steps keep the
@@ -416,9 +415,10 @@ static uint32_t walk_near(struct unwind_thread *t, struct cursor *c, uint32_t *c
             }
         }
         const struct unwind_near *near = &t->near[pc % UNWIND_NEAR];
-        uint32_t rule = near->rule, place = rule_place(rule);
+        uint32_t rule = near->rule;
+        uint64_t place = rule >> 16 & 0xff << 3; /* rule_place, in bytes */
         uint64_t cfa = (rule_kind(rule) == RULE_RBP ? bp : sp) + (uint64_t)(int64_t)near->offset;
-        uint64_t slot = cfa - 8ull * (place ? place : 1);
+        uint64_t slot = cfa - place; /* without a place the word at the CFA: it is there */
         if (UNLIKELY(near->pc != pc) || UNLIKELY(n == MAX - 1))
             break;
         /* Both words lie in [sp, hi): so the slots are on this stack, and the walk gets on. */
@@ -448,7 +448,7 @@ INLINE void keep_near(struct unwind_thread *t, uint64_t pc, uint32_t rule) {
     struct unwind_near *near = &t->near[pc % UNWIND_NEAR];
     near->pc = pc;
     near->offset = (int32_t)rule_offset(rule);
-    near->rule = rule;
+    near->rule = rule_marked(rule);
 }
 
 /* Whether the outer part from state i on completes the walk. If not, the two parts together do not
@@ -480,7 +480,7 @@ static void walk(struct unwind_thread *t, struct cursor *c, struct unwind_result
         t->fresh_pc[n] = c->pc | c->exact;
         t->fresh[n].sp = c->sp;
         t->fresh[n].bp = c->bp;
-        t->fresh[n++].rule = rule;
+        t->fresh[n++].rule = rule_marked(rule);
         if (!c->exact)
             keep_near(t, c->pc, rule);
         if (UNLIKELY(n == MAX) && rule_kind(rule) < RULE_OUTERMOST) {

@@ -52,13 +52,21 @@ INLINE uint32_t rule_make(uint32_t kind, int64_t offset_words, uint32_t place) {
 INLINE uint32_t rule_outside(uint32_t modules) {
     return RULE_OUTSIDE | (modules & RULE_STAMP_MASK) << 4;
 }
-/* These two without branches: they change from frame to frame. */
 INLINE bool rule_uses_bp(uint32_t rule) {
-    return (1u << RULE_RBP | 1u << RULE_AT_RBP | 1u << RULE_DRAP) >> rule_kind(rule) & 1;
+    uint32_t kind = rule_kind(rule);
+    return kind == RULE_RBP || kind == RULE_AT_RBP || kind == RULE_DRAP;
 }
 /* Whether the caller's rbp is read from the stack. */
 INLINE bool rule_saves_bp(uint32_t rule) {
-    return (rule_place(rule) != RULE_PLACE_SAME) | (rule_kind(rule) == RULE_DRAP);
+    return rule_place(rule) != RULE_PLACE_SAME || rule_kind(rule) == RULE_DRAP;
+}
+
+/* The two as bits above a rule: they change from frame to frame, and no branch would be foreseen. */
+#define RULE_USES_BP (1u << 27)
+#define RULE_SAVES_BP (1u << 28)
+_Static_assert(RULE_BITS == 27, "they are above");
+INLINE uint32_t rule_marked(uint32_t rule) {
+    return rule | (rule_uses_bp(rule) ? RULE_USES_BP : 0) | (rule_saves_bp(rule) ? RULE_SAVES_BP : 0);
 }
 
 /* The rule that holds when the instruction at `address` is about to run; for a return address

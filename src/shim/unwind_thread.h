@@ -18,7 +18,7 @@
 struct unwind_near {
     uint64_t pc; /* 0 = none */
     int32_t offset; /* of the CFA, bytes */
-    uint32_t rule;
+    uint32_t rule; /* rule_marked */
 };
 
 struct unwind_word {
@@ -39,7 +39,7 @@ struct unwind_thread {
     uint64_t stamp;          /* of the last stack and the bounds */
     uint64_t walk;           /* counts the walks; nothing below changes without one */
     uint64_t thread_pointer; /* whose stack [lo, hi) is */
-    uint64_t lo, hi;         /* our own stack, as far as it is known to be there */
+    uint64_t lo, hi;         /* our own stack, as far as it is known to be there; so is [hi] */
     uint64_t refused;        /* sp of the last stack that is not our own, in pages */
     uint32_t first;          /* UNWIND_MAX: no stack is remembered */
     uint32_t end;
@@ -48,9 +48,7 @@ struct unwind_thread {
     uint64_t pc[UNWIND_MAX];
     uint64_t bp[UNWIND_MAX];
     uint64_t hash[UNWIND_MAX + 1];
-    uint32_t rule[UNWIND_MAX];
-    uint16_t word_count[UNWIND_MAX + 1];
-    uint8_t needs_bp[UNWIND_MAX + 1];
+    uint16_t needs[UNWIND_MAX + 1]; /* word_count << 1 | needs_bp */
     struct unwind_word words[2 * UNWIND_MAX + 4];
     uint8_t at[UNWIND_AT]; /* the state that came last with such a stack pointer, see unwind_at */
     struct unwind_near near[UNWIND_NEAR];
@@ -59,7 +57,7 @@ struct unwind_thread {
     uint64_t fresh_pc[UNWIND_MAX];
     struct unwind_fresh {
         uint64_t sp, bp;
-        uint32_t rule;
+        uint32_t rule; /* rule_marked */
     } fresh[UNWIND_MAX];
     struct unwind_word end_words[2]; /* read by the last step, which led nowhere */
     uint32_t end_word_count;
@@ -76,6 +74,13 @@ INLINE uint64_t unwind_thread_pointer(void) {
 
 INLINE bool unwind_is_own(const struct unwind_thread *t, uint64_t sp) {
     return sp - t->lo < t->hi - t->lo;
+}
+
+INLINE uint32_t unwind_word_count(const struct unwind_thread *t, uint32_t i) {
+    return t->needs[i] >> 1;
+}
+INLINE bool unwind_needs_bp(const struct unwind_thread *t, uint32_t i) {
+    return t->needs[i] & 1;
 }
 
 /* Call sites keep the stack pointer a multiple of 16. */
@@ -95,7 +100,7 @@ INLINE uint64_t unwind_frame_changed(const struct unwind_thread *t, uint32_t k) 
  * what a repeating stack costs: no branch but its own, four words a turn. */
 INLINE bool unwind_is_unchanged(const struct unwind_thread *t, uint32_t i) {
     uint64_t differ = 0;
-    uint32_t count = t->word_count[i];
+    uint32_t count = unwind_word_count(t, i);
     uint64_t k = i + 1;
     if (k & 1)
         differ |= unwind_frame_changed(t, (uint32_t)k++);
@@ -118,7 +123,7 @@ INLINE bool unwind_is_unchanged(const struct unwind_thread *t, uint32_t i) {
 INLINE bool unwind_repeats(const struct unwind_thread *t, const struct unwind_start *start) {
     uint32_t i = t->first;
     return LIKELY(t->sp[i] == start->sp) && LIKELY(t->pc[i] == start->pc) &&
-           LIKELY(t->bp[i] == start->bp || !t->needs_bp[i]) &&
+           LIKELY(t->bp[i] == start->bp || !unwind_needs_bp(t, i)) &&
            LIKELY(t->stamp == RELAXED_LOAD(&table_stamp)) &&
            LIKELY(t->thread_pointer == unwind_thread_pointer()) && LIKELY(unwind_is_unchanged(t, i));
 }
