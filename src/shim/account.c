@@ -6,6 +6,7 @@
 #include "decide.h"
 #include "mapping.h"
 #include "module.h"
+#include "probe.h"
 #include "real.h"
 #include "site.h"
 #include "unwind_lib.h"
@@ -250,6 +251,8 @@ void account_alloc(struct shim_self *self, const struct account_event *e) {
     if (live_insert(e->address, shim.epoch, &entry)) {
         const struct region_cell *c = ROW(REGION_CELLS, struct region_cell, cell);
         add(self, cell, entry.block, !nested && c->thread && c->thread == self->row, e);
+        if (probe_watches_alloc())
+            probe_fire_alloc(e->address, e->size, weigh(c->kind, e->size).bytes);
     } else {
         if (entry.block)
             block_remove(entry.block);
@@ -302,6 +305,8 @@ void account_free(struct shim_self *self, const struct live_entry *entry) {
             shim_is_ready() ? &region->header->inherited_frees : &shim.provisional_inherited, 1);
         return;
     }
+    if (probe_watches_free())
+        probe_fire_free(entry->key & LIVE_ADDRESS);
     bool nested = self->busy;
     self->busy = 1;
     ORDER();
@@ -341,7 +346,8 @@ static NOINLINE void alloc_the_long_way(struct shim_self *self, uint64_t address
 void account_alloc_small(struct shim_self *self, uint64_t address, uint64_t size,
                          const struct unwind_start *at, uint64_t now) {
     struct shim_private *p = self->private;
-    if (UNLIKELY(self->busy) || UNLIKELY(!p->unwind) || UNLIKELY(shim.walks_by_lib)) {
+    if (UNLIKELY(self->busy) || UNLIKELY(!p->unwind) || UNLIKELY(shim.walks_by_lib) ||
+        probe_watches_alloc()) {
         alloc_the_long_way(self, address, size, at, now);
         return;
     }
@@ -373,7 +379,7 @@ bool account_free_small(struct shim_self *self, uint64_t address) {
         return false;
     struct region_cell *c = ROW(REGION_CELLS, struct region_cell, entry->cell);
     if (UNLIKELY(c->thread != self->row) || UNLIKELY(!self->row) ||
-        UNLIKELY(c->kind != REGION_CELL_EXACT))
+        UNLIKELY(c->kind != REGION_CELL_EXACT) || probe_watches_free())
         return false;
     uint64_t born = entry->born, size = entry->size, now = clock_now();
     uint64_t life = now > born ? now - born : 0;
