@@ -29,7 +29,7 @@ READ_LIBS := -ldw -lelf -lzstd -lyajl -liberty
 
 SHIM_SRC := $(wildcard src/base/*.c src/shim/*.c) src/region/layout.c src/region/create.c \
   src/region/commit.c
-READ_SRC := $(wildcard src/base/*.c src/profile/*.c src/symbol/*.c src/analyse/*.c \
+READ_SRC := $(wildcard src/base/*.c src/profile/*.c src/symbol/*.c src/analyse/*.c src/watch/*.c \
   src/render/*.c) src/region/layout.c src/region/validate.c
 TOOL_SRC := $(wildcard tools/squall/*.c)
 UNIT_SRC := $(wildcard tests/unit/*_test.c)

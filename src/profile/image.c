@@ -79,8 +79,8 @@ static uint64_t least(uint64_t a, uint64_t b) {
 }
 
 /* How many rows may be read now; the process may have taken more since the header was read. */
-static int refresh_used(struct source *source, struct image *image, unsigned table,
-                        struct profile_error *error) {
+int image_refresh(struct source *source, struct image *image, unsigned table,
+                  struct profile_error *error) {
     struct region_directory d;
     int status = source_read(source, image->directory_at[table], &d, sizeof d, error);
     if (status)
@@ -94,7 +94,7 @@ static int copy_table(struct source *source, struct image *image, unsigned table
                       struct profile_error *error) {
     struct region_view *view = &image->view;
     uint64_t offset = (uint64_t)(view->rows[table] - view->image), done = 0;
-    int status = refresh_used(source, image, table, error);
+    int status = image_refresh(source, image, table, error);
     if (status)
         return status;
     uint64_t size = view->used[table] * view->row_size[table]; /* <= capacity: was checked */
@@ -153,6 +153,16 @@ static int copy_totals(struct source *source, struct image *image, struct profil
     now.directory_offset = h->directory_offset;
     *h = now;
     return 0;
+}
+
+int image_open(struct source *source, struct image *image, struct profile_error *error) {
+    memset(image, 0, sizeof *image);
+    int status = copy_header(source, image, error);
+    if (status)
+        image_free(image);
+    else
+        find_entries(image);
+    return status;
 }
 
 int image_copy(struct source *source, struct image *image, struct profile_error *error) {

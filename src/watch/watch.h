@@ -1,0 +1,116 @@
+/* watch: processes that run under squall, followed from one moment to the next.
+ *
+ * Why: the live views (ps, live, top) and whatever exports figures need the same: find the
+ * processes, read each one again and again at little cost, say what changed between two reads, and
+ * notice that one ended, became another by exec, or went out of sight.
+ *
+ * What it costs the watched process: nothing is asked of it: no signal, no ptrace, no write. Its
+ * counters are copied from the region file; its /proc/PID/maps, which would hold up its mmap calls,
+ * are read only when it is found and when its counters stand still.
+ *
+ * What it costs us: watch_read copies counters; watch_look (names, findings) is dear, so it keeps
+ * to a share of the processor of its own choosing.
+ *
+ * Who owns what: a struct watch owns all that it hands out; it is good until the next call with
+ * the same watch. Not for several threads at once. */
+#ifndef SQUALL_WATCH_H
+#define SQUALL_WATCH_H
+
+#include "analyse/analyse.h"
+
+/* ---- one process, watch.c ---- */
+
+struct watch;
+
+enum watch_event {
+    WATCH_NOTHING,
+    WATCH_ENDED,    /* it is gone: no read will bring more */
+    WATCH_REPLACED, /* it called exec; what was read last is the end of what it was before */
+    WATCH_FOLLOWED, /* its successor's region is read from now on, from zero */
+    WATCH_ALONE     /* it called exec and runs on without squall, so far */
+};
+
+/* What one read brought. */
+struct watch_change {
+    double seconds;               /* between the two reads; 0 = there was only one */
+    struct profile_counters grew; /* what sums grew by, row by row; levels (live bytes, peaks) are
+                                     those of the later read */
+    int64_t live_bytes;           /* change of grew.live_bytes, which may be below zero */
+};
+
+/* Opens the region of a process; does not read it yet. */
+int watch_open(int pid, struct watch **watch, struct profile_error *error);
+int watch_open_found(const struct profile_found *found, struct watch **watch,
+                     struct profile_error *error);
+void watch_close(struct watch *watch);
+
+/* Reads the counters and looks whether the process is still there. Returns 0 or a negative errno:
+ * the region can no longer be read. */
+int watch_read(struct watch *watch, enum watch_event *event, struct profile_error *error);
+
+const struct profile_found *watch_found(const struct watch *watch);
+enum profile_state watch_state(const struct watch *watch);
+const struct profile_counters *watch_counters(const struct watch *watch);
+/* Since the read before the last one of this region. */
+const struct watch_change *watch_change(const struct watch *watch);
+/* Age of the process image in seconds at the last read. */
+double watch_seconds(const struct watch *watch);
+
+/* Becomes readable when the process ends; -1 = not known, ask watch_read. */
+int watch_descriptor(const struct watch *watch);
+
+/* Loads and analyses all, if it is worth its cost now: when `must` is set, at the first time, or
+ * when what it cost last time is less than a hundredth of the time that has passed since. Returns 0
+ * or a negative errno; what was there before stays then. */
+int watch_look(struct watch *watch, bool must, struct profile_error *error);
+/* What watch_look made; NULL before. Of the same region as the counters, but older. */
+const struct analysis *watch_analysis(const struct watch *watch);
+struct analyse_names *watch_names(const struct watch *watch);
+/* Changes with every new analysis. */
+uint64_t watch_generation(const struct watch *watch);
+/* The site of a row, or NULL: newer than the last look. */
+const struct analyse_site *watch_site(const struct watch *watch, uint32_t id);
+/* "deflate ← write_log": the first named functions of its stack that are not the allocator's, as
+ * the process wrote them; "" = not known. */
+const char *watch_site_name(struct watch *watch, uint32_t id);
+
+/* ---- differences, change.c ---- */
+
+/* What sums grew by from one read to a later one of the same region. `change` is zeroed before its
+ * first use; freed with watch_change_free. Returns 0 or -ENOMEM. */
+int watch_change_between(struct watch_change *change, const struct profile_counters *from,
+                         const struct profile_counters *to);
+void watch_change_free(struct watch_change *change);
+
+/* ---- codecs, codecs.c ---- */
+
+struct watch_codec {
+    const char *codec; /* "zstd"; NULL = of a function that only the program knows */
+    uint32_t direction;
+    uint64_t calls, failures, source_bytes, produced_bytes;
+    uint64_t ticks;
+};
+#define WATCH_CODECS 40u
+
+/* Sums by codec and direction, those with calls, most source bytes first;
+ * returns how many. Works on counters and on the growth of a change alike. */
+uint32_t watch_codecs(const struct profile_counters *counters, struct watch_codec *out);
+
+/* ---- all processes, list.c ---- */
+
+struct watch_list {
+    struct watch **watches; /* by age, oldest first */
+    uint32_t count, room;
+    struct profile_unseen unseen; /* of the last search */
+};
+
+/* Finds all processes; keeps the watches of those that it has already, so that changes between two
+ * calls are known. Does not read them. */
+int watch_list_find(struct watch_list *list);
+/* Reads each one, drops those that ended or cannot be read any more. */
+void watch_list_read(struct watch_list *list);
+void watch_list_free(struct watch_list *list);
+/* What could not be seen and why, one line; "" = nothing. Returns `out`. */
+const char *watch_unseen(const struct profile_unseen *unseen, char *out, size_t size);
+
+#endif
