@@ -26,8 +26,9 @@ static const uint8_t copy_order[REGION_TABLE_COUNT] = {
     REGION_MODULES,     REGION_STRINGS,
 };
 
+/* Rows with a sequence, those of cells apart: they are settled with what belongs to them. */
 static bool has_sequence(unsigned table) {
-    return table == REGION_THREADS || table == REGION_CELLS;
+    return table == REGION_THREADS;
 }
 
 /* Lengths that are multiples of the alignment, as aligned_alloc asks for, and never 0. */
@@ -168,6 +169,7 @@ int image_open(struct source *source, struct image *image, struct profile_error 
 int image_copy(struct source *source, struct image *image, struct profile_error *error) {
     uint64_t on_disk = source->fd < 0 ? source->size : (uint64_t)source->stat.st_blocks * 512;
     uint64_t room;
+    struct moment before = {0};
     memset(image, 0, sizeof *image);
     if (__builtin_mul_overflow(on_disk, (uint64_t)SPARSE_FACTOR, &room) ||
         __builtin_add_overflow(room, (uint64_t)SPARSE_SUM, &room))
@@ -176,14 +178,21 @@ int image_copy(struct source *source, struct image *image, struct profile_error 
     if (status)
         goto cleanup;
     find_entries(image);
-    for (unsigned i = 0; i < REGION_TABLE_COUNT && status == 0; i++)
+    status = moment_begin(&before, source, image, error);
+    for (unsigned i = 0; i < REGION_TABLE_COUNT && status == 0; i++) {
         if (image->directory_at[copy_order[i]])
             status = copy_table(source, image, copy_order[i], &room, error);
+        if (status == 0 && copy_order[i] == REGION_CELLS && image->directory_at[REGION_CELLS])
+            rows_settle_cells(source->fd, image);
+    }
     if (status == 0)
         status = copy_totals(source, image, error);
     for (unsigned t = 1; t <= REGION_TABLE_COUNT; t++)
         image->view.rows[t] = image->tables[t];
+    if (status == 0)
+        moment_settle(&before, image);
 cleanup:
+    moment_end(&before);
     if (status)
         image_free(image);
     return status;

@@ -83,6 +83,25 @@ void image_free(struct image *image);
 /* Looks again at each row of a copied table; what changed meanwhile is read again from the live
  * file. What stays torn has an odd sequence in `rows` afterwards. */
 void rows_settle(int fd, uint64_t offset, uint8_t *rows, uint64_t row_size, uint64_t count);
+/* The same for all cells of an image, each together with its rows of remote frees and large blocks,
+ * which have no sequence: they then tell of one moment, or of two with nothing freed that was not
+ * allocated. */
+void rows_settle_cells(int fd, struct image *image);
+
+/* ---- moment.c: the totals of a region that is being written, at the moment of its cells ---- */
+
+struct moment { /* what totals were before the cells were copied */
+    struct region_thread *threads;
+    uint64_t count, row_size;
+    uint64_t large_allocs, large_bytes;
+};
+
+int moment_begin(struct moment *before, struct source *source, struct image *image,
+                 struct profile_error *error);
+/* Moves the totals, which were copied last, to where the cells are, never before what they were at
+ * the beginning. Changes nothing where nothing changed. */
+void moment_settle(const struct moment *before, struct image *image);
+void moment_end(struct moment *before);
 
 /* ---- state.c ---- */
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "watch.h"
 
@@ -98,8 +99,8 @@ const char *watch_unseen(const struct profile_unseen *u, char *out, size_t size)
         append(out, size, "/proc cannot be read: only the folders were looked at");
     if (u->closed) {
         snprintf(text, sizeof text,
-                 "%u process%s of other users not looked at: permission denied (root sees them)",
-                 u->closed, u->closed == 1 ? "" : "es");
+                 "%u process%s not looked at: permission denied%s", u->closed,
+                 u->closed == 1 ? "" : "es", geteuid() ? " (root sees them)" : "");
         append(out, size, text);
     }
     if (u->out_of_reach) {
