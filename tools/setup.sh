@@ -11,7 +11,7 @@ set -u
 declare -A PACKAGES=(
     # The library and the companion. demangle.h and libiberty.a name C++ and Rust functions.
     [build]="gcc g++ libc6-dev make pkg-config libdw-dev libelf-dev libzstd-dev libyajl-dev
-        uthash-dev libiberty-dev"
+        libmicrohttpd-dev uthash-dev libiberty-dev"
     # The producer that make demo watches.
     [demo]="librdkafka-dev"
     # The tests: unit and target programs, the rules, and the real programs of `make check`.

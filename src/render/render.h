@@ -84,4 +84,49 @@ unsigned render_width(FILE *out);
 /* Whether to colour a stream when nobody said: a terminal, no NO_COLOR, TERM not "dumb". */
 bool render_color(FILE *out);
 
+/* ---- openmetrics.c: figures of many processes for Prometheus and its like ---- */
+
+/* Blocks by what they were for. Words are ours, never the process's. */
+struct render_metrics_class {
+    const char *codec, *role, *finding; /* "none" where there is none */
+    uint64_t allocs, bytes, live_bytes;
+};
+struct render_metrics_codec {
+    const char *codec, *direction;
+    uint64_t calls, failures, source_bytes, produced_bytes;
+    double seconds;
+};
+struct render_metrics_finding {
+    const char *rule;
+    uint32_t count;
+};
+
+struct render_metrics_process {
+    const char *pid, *program, *exe; /* as found: bytes of unknown origin */
+    const char *mode;                /* NULL: stands for several processes, nothing is said of it */
+    uint32_t uid;
+    bool running;
+    double start_seconds; /* since 1970 */
+    uint64_t allocs, frees, bytes;
+    double allocator_seconds;
+    uint64_t lost[REGION_LOST_COUNT];
+    const struct render_metrics_class *classes;
+    const struct render_metrics_codec *codecs;
+    const struct render_metrics_finding *findings;
+    uint32_t class_count, codec_count, finding_count;
+};
+
+struct render_metrics {
+    const struct render_metrics_process *processes; /* no two with the same pid and program */
+    uint32_t count;
+    uint32_t running, aggregated; /* processes that run; those without figures of their own */
+    uint32_t unseen;              /* not ours to read */
+    const char *version;
+    uint64_t updates, failures;
+    double update_seconds; /* what the last one took */
+};
+
+/* As OpenMetrics 1.0, or in the text format 0.0.4 that is older and that all readers know. */
+int render_metrics(FILE *out, const struct render_metrics *metrics, bool openmetrics);
+
 #endif

@@ -16,6 +16,7 @@ int command_run(int argc, char **argv);
 int command_report(int argc, char **argv);
 int command_pack(int argc, char **argv);
 int command_clean(int argc, char **argv);
+int command_metrics(int argc, char **argv);
 int command_ps(int argc, char **argv);
 int command_live(int argc, char **argv);
 int command_snapshot(int argc, char **argv);

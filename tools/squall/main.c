@@ -20,6 +20,7 @@ static const struct command {
     {"ps", command_ps, "list the processes that run under the profiler"},
     {"live", command_live, "tell what a running process allocates, a line an interval"},
     {"snapshot", command_snapshot, "pack what a running process recorded so far"},
+    {"metrics", command_metrics, "figures of all running processes for Prometheus"},
     {"pack", command_pack, "pack what LD_PRELOAD alone left behind"},
     {"clean", command_clean, "remove what dead processes left behind"},
 };
