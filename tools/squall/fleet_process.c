@@ -119,7 +119,8 @@ static bool classify(const struct fleet_process *p, uint32_t id, const char **co
     if (name)
         *role = name;
     *finding = finding_of(p->watch, site);
-    return site->codec || name;
+    /* Small blocks have no roles, whatever they serve. */
+    return site->codec || name || site->large.allocs == 0;
 }
 
 static int add_site(struct fleet_process *p, uint32_t id, const struct profile_count_site *now,
