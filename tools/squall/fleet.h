@@ -3,7 +3,8 @@
  * Why: who scrapes takes a counter that falls for one that began anew, and adds it up twice. The
  * figures of the region do not fall, but what a block was for is learnt after it was made, and
  * findings come and go. So growth is added up here under what was known when it was read; of a
- * place that is new, it waits until its purpose is known or FLEET_SETTLE seconds have passed.
+ * place that is new, it waits until its purpose is known, or until it was looked at and
+ * FLEET_SETTLE_NS have passed.
  *
  * A process keeps its figures for a while after it ended, so that the last of them are seen, and
  * then they vanish, as Prometheus's conventions have it. More than `most` processes are counted
