@@ -166,12 +166,13 @@ static char *make_name(struct watch *w, const struct analyse_site *site) {
     struct analyse_stack stack =
         analyse_name_stack(w->look->names, &w->look->profile.processes[0], site->site->stack, false);
     unsigned shown = 0;
-    for (uint32_t i = 0; i < stack.count && shown < NAME_FRAMES; i++) {
-        const struct analyse_frame *f = &stack.frames[i];
-        bool neighbour = shown && !f->function && !stack.frames[i - 1].function;
-        if (!is_dull(f, shown == 0) && !neighbour)
-            append_frame(text, sizeof text, f, shown++ == 0);
-    }
+    for (uint32_t i = 0; i < stack.count && shown < NAME_FRAMES; i++)
+        if (stack.frames[i].function && !is_dull(&stack.frames[i], shown == 0))
+            append_frame(text, sizeof text, &stack.frames[i], shown++ == 0);
+    /* Only where none has a name do their places stand for them. */
+    for (uint32_t i = 0; i < stack.count && shown == 0; i++)
+        if (!is_dull(&stack.frames[i], true))
+            append_frame(text, sizeof text, &stack.frames[i], shown++ == 0);
     return strdup(text);
 }
 
