@@ -8,7 +8,7 @@
 
 #include "internal.h"
 
-#define SHARE 100u /* of the processor: 1 / SHARE at most, beyond the first look */
+#define SHARE 250u /* of the processor: 1 / SHARE at most, beyond the first look */
 #define EVERY_NS 1000000000ull
 #define NAME_FRAMES 3u
 
@@ -138,7 +138,7 @@ static bool is_dull(const struct analyse_frame *f, bool first) {
         "start_thread",           "clone3",            "clone",
         "__clone3",               "__clone",           "_start",
         "__libc_start_call_main", "__libc_start_main", "__libc_start_main_impl",
-        "main",                   NULL,
+        NULL,
     };
     if (f->module_flags & REGION_MODULE_SQUALL)
         return true;
@@ -147,7 +147,7 @@ static bool is_dull(const struct analyse_frame *f, bool first) {
     return is_one_of(f->function, entries) || strncmp(f->function, "operator new", 12) == 0 ||
            strncmp(f->function, "std::", 5) == 0 ||
            strncmp(f->function, "__gnu_cxx::", 11) == 0 ||
-           (!first && is_one_of(f->function, roots));
+           is_one_of(f->function, roots) || (!first && strcmp(f->function, "main") == 0);
 }
 
 static void append_frame(char *out, size_t size, const struct analyse_frame *f, bool first) {

@@ -101,7 +101,7 @@ static void thread_rows(struct watch_view *v, struct watch *w, const struct span
         if (total->tid == 0 && total->allocs == 0)
             continue;
         snprintf(name, sizeof name, "%s%s", i == 0 ? "(threads without a row)" : total->name,
-                 total->codec_call ? " · compressing" : "");
+                 total->codec_call ? " · in a codec call" : "");
         struct watch_row *row = view_add(v, name, NULL);
         if (!row)
             continue;

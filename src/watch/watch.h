@@ -60,7 +60,7 @@ double watch_seconds(const struct watch *watch);
 int watch_descriptor(const struct watch *watch);
 
 /* Loads and analyses all, if it is worth its cost now: when `must` is set, at the first time, or
- * when what it cost last time is less than a hundredth of the time that has passed since. Returns 0
+ * when a second has passed and what it cost last time is less than 1/250 of the time since. Returns 0
  * or a negative errno; what was there before stays then. */
 int watch_look(struct watch *watch, bool must, struct profile_error *error);
 /* What watch_look made; NULL before. Of the same region as the counters, but older. */
