@@ -36,7 +36,7 @@ static struct profile_counters make_counters(uint32_t sites, uint32_t threads, u
         c.sites[i] = (struct profile_count_site){.allocs = i * n, .bytes = 100 * i * n};
     for (uint32_t i = 1; i < threads; i++) {
         c.threads[i] = (struct profile_count_thread){.tid = (int32_t)(100 + i), .allocs = n};
-        snprintf(c.threads[i].name, sizeof c.threads[i].name, "thread-%u", i);
+        snprintf(c.threads[i].name, sizeof c.threads[i].name, "thread-%u", i % 100);
     }
     return c;
 }
