@@ -96,6 +96,13 @@ void top_refresh(struct top *top) {
     top_refill(top);
 }
 
+void top_look_now(struct top *top) {
+    struct profile_error failure;
+    if (top->watch && watch_look(top->watch, true, &failure))
+        snprintf(top->status, sizeof top->status, "%.300s", failure.text);
+    top_refill(top);
+}
+
 /* ---- which process ---- */
 
 static void leave(struct top *top) {

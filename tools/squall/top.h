@@ -81,5 +81,6 @@ void top_choose(struct top *top, const struct profile_found *found);
 void top_show_list(struct top *top);
 void top_refresh(struct top *top); /* reads everything anew, unless paused */
 void top_refill(struct top *top);  /* the rows alone */
+void top_look_now(struct top *top); /* names and findings, whatever that takes */
 
 #endif

@@ -199,6 +199,9 @@ static void table_key(struct top *top, int key) {
     case ' ':
         top->paused = !top->paused;
         break;
+    case KEY_F(5):
+        top_look_now(top);
+        break;
     default:
         break;
     }
