@@ -1,4 +1,4 @@
-/* steady: the producer of make demo, at full speed until it is killed, that tells every quarter of a
+/* steady: the producer of make demo, at full speed until it is killed, that tells fifty times a
  * second how far it is: "NANOSECONDS DELIVERED CPU-NANOSECONDS", for watched.py. */
 #define main producer_main
 #include "../demo/producer.c"
@@ -21,7 +21,7 @@ static void *tell(void *nothing) {
                               now(CLOCK_PROCESS_CPUTIME_ID));
         if (write(1, line, (size_t)length) < 0)
             return nothing;
-        usleep(250000);
+        usleep(20000);
     }
 }
 

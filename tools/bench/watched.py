@@ -1,15 +1,16 @@
 #!/usr/bin/python3 -B
-"""Does watching a producer slow it down? One librdkafka producer runs at full speed under squall;
-spans in which squall top and squall live --json read it ten times a second take turns with spans in
-which nobody does, and each pair gives a ratio of messages delivered per second. Beside it: what the
-watchers themselves took of a processor, and what a message cost the producer in processor time
-(which others on the machine disturb less).
+"""Does watching a producer slow it down? One librdkafka producer runs at full speed under squall,
+squall top and squall live --json read it ten times a second; they are stopped (they, not the
+producer) and go on in turns, a third of a second each, as its speed drifts by more than what is
+looked for. Each pair of turns gives a ratio of messages delivered per second. Beside it: what a
+message cost the producer in processor time, and what the watchers took of a processor.
 
-    tools/bench/watched.py [PAIRS [SECONDS]]        10 pairs of spans of 2 seconds by default"""
+    tools/bench/watched.py [PAIRS]        80 by default: a minute"""
 import fcntl
 import os
 import pty
 import signal
+import statistics
 import struct
 import subprocess
 import sys
@@ -17,12 +18,13 @@ import termios
 import threading
 import time
 
-from measure import Place, Spread
+from measure import Place
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 BUILD = os.path.realpath(os.environ.get("BUILD", f"{HERE}/../../build"))
 EVERY = "100ms"
-SETTLE = 0.75  # a watcher reads the symbols of all modules when it begins
+TURN = 0.34
+SETTLE = 2  # the producer gets up to speed, the watchers read the symbols of all modules
 
 
 def build(place):
@@ -45,12 +47,12 @@ class Producer:
         for line in self.process.stdout:
             self.told.append(tuple(map(int, line.split())))
 
-    def span(self, seconds):
+    def turn(self):
         """Messages per second and processor time per message, over whole intervals."""
         first = len(self.told)
-        time.sleep(seconds)
+        time.sleep(TURN)
         a, b = self.told[first], self.told[-1]
-        return (b[1] - a[1]) / (b[0] - a[0]) * 1e9, (b[2] - a[2]) / (b[1] - a[1])
+        return (b[1] - a[1]) / (b[0] - a[0]) * 1e9, (b[2] - a[2]) / max(b[1] - a[1], 1)
 
 
 def drain(descriptor):
@@ -77,6 +79,10 @@ class Watchers:
         threading.Thread(target=drain, args=(master,), daemon=True).start()
         self.master, self.all = master, {"top": top, "live": live}
 
+    def signal(self, number):
+        for process in self.all.values():
+            process.send_signal(number)
+
     def cpu(self):
         """Seconds of processor time so far, by name."""
         sums = {}
@@ -91,62 +97,57 @@ class Watchers:
         for name, process in self.all.items():
             if process.poll() is not None:
                 raise SystemExit(f"watched: squall {name} ended too early: {process.returncode}")
-            process.send_signal(signal.SIGTERM)
+        self.signal(signal.SIGCONT)
+        self.signal(signal.SIGTERM)
+        for process in self.all.values():
             process.wait()
         os.close(self.master)
 
 
-def watched_span(producer, seconds):
+def measure(producer, pairs):
+    """Percent by which a watched turn was faster and a message dearer; percent of a processor."""
+    speed, cost = [], []
     watchers = Watchers(producer.process.pid)
     time.sleep(SETTLE)
     before = watchers.cpu()
-    result = producer.span(seconds)
+    for i in range(pairs):
+        turns = {}
+        for kind in ("alone", "watched") if i % 2 == 0 else ("watched", "alone"):
+            watchers.signal(signal.SIGSTOP if kind == "alone" else signal.SIGCONT)
+            turns[kind] = producer.turn()
+        speed.append((turns["watched"][0] / turns["alone"][0] - 1) * 100)
+        cost.append((turns["watched"][1] / turns["alone"][1] - 1) * 100)
     after = watchers.cpu()
     watchers.end()
-    return result, {name: (after[name] - before[name]) / seconds * 100 for name in after}
+    return speed, cost, {n: (after[n] - before[n]) / (pairs * TURN) * 100 for n in after}
 
 
-def measure(producer, pairs, seconds):
-    speed, cost, cpu = [], [], {"top": [], "live": []}
-    for i in range(pairs):
-        spans = {}
-        for kind in ("alone", "watched") if i % 2 == 0 else ("watched", "alone"):
-            if kind == "alone":
-                time.sleep(SETTLE)
-                spans[kind] = producer.span(seconds)
-            else:
-                spans[kind], took = watched_span(producer, seconds)
-                for name, part in took.items():
-                    cpu[name].append(part)
-        speed.append((spans["watched"][0] / spans["alone"][0] - 1) * 100)
-        cost.append((spans["watched"][1] / spans["alone"][1] - 1) * 100)
-        print(f"  pair {i + 1}: {spans['alone'][0]:,.0f} messages/s alone, "
-              f"{spans['watched'][0]:,.0f} watched ({speed[-1]:+.1f} %)", file=sys.stderr)
-    return speed, cost, cpu
+def row(title, values):
+    error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0
+    return f"| {title} | {statistics.median(values):+.2f} | {statistics.mean(values):+.2f} ± {error:.2f} |"
 
 
 def main():
-    pairs = int(sys.argv[1]) if len(sys.argv) > 1 else 10
-    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 2
+    pairs = int(sys.argv[1]) if len(sys.argv) > 1 else 80
     place = Place()
     try:
         build(place)
         with place.run_folder() as folder:
             producer = Producer(place, folder)
             try:
-                time.sleep(2)
-                speed, cost, cpu = measure(producer, pairs, seconds)
+                time.sleep(SETTLE)
+                speed, cost, cpu = measure(producer, pairs)
             finally:
                 producer.process.kill()
                 producer.process.wait()
     finally:
         place.remove()
-    print(f"| watched ten times a second, {pairs} pairs of {seconds:g} s | % |\n| --- | --: |")
-    print(f"| messages per second | {Spread(speed).show('{:+.2f}')} |")
-    print(f"| the producer's processor time per message | {Spread(cost).show('{:+.2f}')} |")
-    for name, parts in cpu.items():
-        # The kernel counts in hundredths of a second: only the mean over all spans tells.
-        print(f"| squall {name}, of one processor, on average | {sum(parts) / len(parts):.2f} |")
+    print(f"| watched ten times a second, {pairs} pairs | median, % | mean and its error, % |")
+    print("| --- | --: | --: |")
+    print(row("messages per second", speed))
+    print(row("the producer's processor time per message", cost))
+    for name, part in cpu.items():
+        print(f"| squall {name} takes of one processor | | {part:.2f} |")
 
 
 if __name__ == "__main__":
