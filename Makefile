@@ -25,7 +25,8 @@ SAN ?=
 CFLAGS ?= -O2
 READ_CFLAGS := $(COMMON) $(CFLAGS) -DSQUALL_VERSION='"$(VERSION)"' \
   $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
-READ_LIBS := -ldw -lelf -lzstd -lyajl -liberty -lmicrohttpd
+READ_LIBS := -ldw -lelf -lzstd -lyajl -liberty -lmicrohttpd \
+  $(shell pkg-config --libs ncursesw 2>/dev/null || echo -lncursesw -ltinfo)
 
 SHIM_SRC := $(wildcard src/base/*.c src/shim/*.c) src/region/layout.c src/region/create.c \
   src/region/commit.c

@@ -74,7 +74,7 @@ static int open_candidate(struct source *source, int pid, const struct candidate
                           size_t size, bool *by_mapping, struct profile_error *error) {
     *by_mapping = false;
     if (c->path[0] == '/' && strncmp(c->path, "/memfd:", 7) != 0) {
-        snprintf(path, size, "/proc/%d/root%s", pid, c->path);
+        snprintf(path, size, "/proc/%d/root%.4000s", pid, c->path);
         if (source_open(source, AT_FDCWD, path, false, NULL) == 0)
             return 0;
     }

@@ -88,7 +88,7 @@ static void list_line(FILE *out, const struct watch *w, unsigned width, bool sin
             analyse_format_bytes(bytes, sizeof bytes, rate(sums->bytes, span)),
             render_short_count(count, sizeof count, per_second(sums->allocs, span)), findings,
             render_clean(name, sizeof name, *found->exe ? render_base_name(found->exe) : "?",
-                         width > 66 ? width - 65 : 14));
+                         width > 66 ? width - 65 : width ? 14 : 0));
 }
 
 int render_list_text(FILE *out, const struct watch_list *list, unsigned width, bool since_start) {

@@ -8,7 +8,8 @@
 
 #include "internal.h"
 
-#define SHARE 100u /* of the processor: 1 / SHARE at most, beyond the first look */
+#define SHARE 250u /* of the processor: 1 / SHARE at most, beyond the first look */
+#define FIRST_FACTOR 10u
 #define EVERY_NS 1000000000ull
 #define NAME_FRAMES 3u
 
@@ -98,7 +99,7 @@ int watch_look(struct watch *w, bool must, struct profile_error *error) {
     w->generation++;
     w->looked_ns = at;
     /* The first one reads the files of all modules: the next will cost less. */
-    w->look_cost_ns = first ? 0 : now(CLOCK_THREAD_CPUTIME_ID) - began;
+    w->look_cost_ns = (now(CLOCK_THREAD_CPUTIME_ID) - began) / (first ? FIRST_FACTOR : 1);
     return 0;
 }
 
@@ -138,7 +139,7 @@ static bool is_dull(const struct analyse_frame *f, bool first) {
         "start_thread",           "clone3",            "clone",
         "__clone3",               "__clone",           "_start",
         "__libc_start_call_main", "__libc_start_main", "__libc_start_main_impl",
-        "main",                   NULL,
+        NULL,
     };
     if (f->module_flags & REGION_MODULE_SQUALL)
         return true;
@@ -147,7 +148,7 @@ static bool is_dull(const struct analyse_frame *f, bool first) {
     return is_one_of(f->function, entries) || strncmp(f->function, "operator new", 12) == 0 ||
            strncmp(f->function, "std::", 5) == 0 ||
            strncmp(f->function, "__gnu_cxx::", 11) == 0 ||
-           (!first && is_one_of(f->function, roots));
+           is_one_of(f->function, roots) || (!first && strcmp(f->function, "main") == 0);
 }
 
 static void append_frame(char *out, size_t size, const struct analyse_frame *f, bool first) {
@@ -166,12 +167,13 @@ static char *make_name(struct watch *w, const struct analyse_site *site) {
     struct analyse_stack stack =
         analyse_name_stack(w->look->names, &w->look->profile.processes[0], site->site->stack, false);
     unsigned shown = 0;
-    for (uint32_t i = 0; i < stack.count && shown < NAME_FRAMES; i++) {
-        const struct analyse_frame *f = &stack.frames[i];
-        bool neighbour = shown && !f->function && !stack.frames[i - 1].function;
-        if (!is_dull(f, shown == 0) && !neighbour)
-            append_frame(text, sizeof text, f, shown++ == 0);
-    }
+    for (uint32_t i = 0; i < stack.count && shown < NAME_FRAMES; i++)
+        if (stack.frames[i].function && !is_dull(&stack.frames[i], shown == 0))
+            append_frame(text, sizeof text, &stack.frames[i], shown++ == 0);
+    /* Only where none has a name do their places stand for them. */
+    for (uint32_t i = 0; i < stack.count && shown == 0; i++)
+        if (!is_dull(&stack.frames[i], true))
+            append_frame(text, sizeof text, &stack.frames[i], shown++ == 0);
     return strdup(text);
 }
 

@@ -144,6 +144,8 @@ static enum watch_event check_mapping(struct watch *w) {
     } else if (status == -ENOENT && w->state == PROFILE_RUNNING) {
         w->state = PROFILE_REPLACED;
         event = WATCH_ALONE;
+    } else if (status == -ESRCH) { /* where there is no pidfd to tell (Linux before 5.3) */
+        w->gone = true;
     }
     free(found);
     return event;

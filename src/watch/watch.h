@@ -60,7 +60,7 @@ double watch_seconds(const struct watch *watch);
 int watch_descriptor(const struct watch *watch);
 
 /* Loads and analyses all, if it is worth its cost now: when `must` is set, at the first time, or
- * when what it cost last time is less than a hundredth of the time that has passed since. Returns 0
+ * when a second has passed and what it cost last time is less than 1/250 of the time since. Returns 0
  * or a negative errno; what was there before stays then. */
 int watch_look(struct watch *watch, bool must, struct profile_error *error);
 /* What watch_look made; NULL before. Of the same region as the counters, but older. */
@@ -112,5 +112,88 @@ void watch_list_read(struct watch_list *list);
 void watch_list_free(struct watch_list *list);
 /* What could not be seen and why, one line; "" = nothing. Returns `out`. */
 const char *watch_unseen(const struct profile_unseen *unseen, char *out, size_t size);
+
+/* ---- the last seconds, history.c ---- */
+
+#define WATCH_HISTORY 6u
+#define WATCH_SAMPLES 1024u
+
+/* Counters of the last few seconds and a line of large bytes over the last minutes. Zeroed before
+ * its first use. */
+struct watch_history {
+    struct profile_counters kept[WATCH_HISTORY];
+    uint32_t first, count;      /* a ring */
+    struct watch_change change; /* from the oldest kept to the last read */
+    struct watch_sample {
+        uint64_t ns; /* age of the process */
+        uint64_t large_bytes;
+    } samples[WATCH_SAMPLES]; /* oldest first */
+    uint32_t sample_count;
+    uint64_t key; /* of the region that all this is about */
+};
+
+/* After each watch_read. Returns 0 or -ENOMEM. */
+int watch_history_add(struct watch_history *history, const struct watch *watch);
+void watch_history_free(struct watch_history *history);
+/* Bytes in large blocks in each of `count` parts of the last `seconds`; where nothing was recorded
+ * yet it is 0. Returns the most of all. */
+uint64_t watch_history_bins(const struct watch_history *history, double seconds, uint64_t *bins,
+                            uint32_t count);
+
+/* ---- what a screen shows: rows.c makes the rows, view.c keeps them in order ---- */
+
+enum watch_tab {
+    WATCH_FINDINGS,
+    WATCH_SITES,
+    WATCH_THREADS,
+    WATCH_CALLS,
+    WATCH_PROCESSES,
+    WATCH_TAB_COUNT
+};
+enum watch_unit { WATCH_TEXT, WATCH_BYTES, WATCH_NUMBER, WATCH_PLAIN, WATCH_RATIO, WATCH_AGE };
+
+struct watch_column {
+    const char *title;
+    unsigned width;
+    enum watch_unit unit;
+};
+#define WATCH_COLUMNS 8u
+
+/* The columns of a tab; behind them stands the name, as wide as there is room. */
+const struct watch_column *watch_columns(enum watch_tab tab, uint32_t *count);
+
+struct watch_row {
+    uint64_t key;                /* the same for the same thing at every filling */
+    uint32_t id;                 /* row of the region, finding, or watch of the list */
+    double value[WATCH_COLUMNS]; /* NAN = not known */
+    const char *text;            /* of the one column that is text */
+    char *name;                  /* as the process wrote it */
+    bool marked;
+};
+
+struct watch_view {
+    enum watch_tab tab;
+    uint32_t sort; /* column; the number of columns = by name */
+    bool reversed;
+    bool since_start; /* rates since the start, not over the last seconds */
+    char filter[64];  /* rows whose name or text has it, whatever the case */
+    struct watch_row *rows;
+    uint32_t count, room, hidden; /* hidden by the filter */
+    uint32_t selected;
+    bool moved; /* the selection stays on its row once it was moved */
+};
+
+void watch_view_open(struct watch_view *view, enum watch_tab tab);
+void watch_view_free(struct watch_view *view);
+/* Another tab, with the order that suits it. */
+void watch_view_turn(struct watch_view *view, enum watch_tab tab);
+/* Makes the rows anew. `history` is of `watch`; `list` is for WATCH_PROCESSES only. For want of
+ * memory rows are missing. */
+void watch_view_fill(struct watch_view *view, struct watch *watch,
+                     const struct watch_history *history, const struct watch_list *list);
+/* The next column to sort by, or with -1 the one before. */
+void watch_view_sort(struct watch_view *view, int by);
+void watch_view_move(struct watch_view *view, int64_t by);
+const struct watch_row *watch_view_selected(const struct watch_view *view);
 
 #endif

@@ -20,6 +20,7 @@ int command_metrics(int argc, char **argv);
 int command_ps(int argc, char **argv);
 int command_live(int argc, char **argv);
 int command_snapshot(int argc, char **argv);
+int command_top(int argc, char **argv);
 
 /* The folder to work on when none is given; returns an exit status, and says why. */
 int command_default_folder(const char *command, char *path, size_t size);
