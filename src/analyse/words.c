@@ -58,7 +58,7 @@ static bool exited(const struct profile_process *p, int *status) {
 const char *analyse_state_of(const struct profile_process *p) {
     int status;
     return analyse_state_name(p->state == PROFILE_DIED && exited(p, &status) ? PROFILE_ENDED
-                                                                            : p->state);
+                                                                             : p->state);
 }
 
 /* "killed by SIGSEGV", or NULL: by no signal. */
@@ -85,8 +85,8 @@ const char *analyse_format_end(char *out, size_t size, const struct profile_proc
         snprintf(by, sizeof(by), "exit %d", status);
     if (p->state == PROFILE_DIED && format_kill(out, size, p))
         return out;
-    const char *state = p->state == PROFILE_DIED ? "ended without its exit handlers"
-                                                 : analyse_state_name(p->state);
+    const char *state =
+        p->state == PROFILE_DIED ? "ended without its exit handlers" : analyse_state_name(p->state);
     if (*by || format_kill(by, sizeof(by), p))
         snprintf(out, size, "%s (%s)", state, by);
     else

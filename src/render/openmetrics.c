@@ -189,7 +189,8 @@ static void write_codecs(struct writer *w, const struct render_metrics *m) {
                 close_integer(w, number_at(&m->processes[i].codecs[k], numbers[n].offset));
             }
     }
-    begin(w, COUNTER, "squall_codec_seconds", "seconds", "Wall time in codec calls, of all threads.");
+    begin(w, COUNTER, "squall_codec_seconds", "seconds",
+          "Wall time in codec calls, of all threads.");
     for (uint32_t i = 0; i < m->count; i++)
         for (uint32_t k = 0; k < m->processes[i].codec_count; k++) {
             open_codec(w, &m->processes[i], &m->processes[i].codecs[k]);
@@ -220,7 +221,8 @@ static void write_self(struct writer *w, const struct render_metrics *m) {
     fputs("squall_build_info", w->out);
     write_label(w, "version", m->version, true);
     fputs("} 1\n", w->out);
-    write_single(w, GAUGE, "squall_processes", NULL, "Processes that run under squall.", m->running);
+    write_single(w, GAUGE, "squall_processes", NULL, "Processes that run under squall.",
+                 m->running);
     write_single(w, GAUGE, "squall_processes_aggregated", NULL,
                  "Processes counted together as pid=\"other\": more than --max-processes.",
                  m->aggregated);

@@ -17,20 +17,20 @@ __asm__(".pushsection .stapsdt.base,\"a\",@progbits\n"
         ".popsection\n");
 
 /* A place of one byte, so that a breakpoint there replaces a whole instruction. */
-#define PROBE(name, arguments)                      \
-    "990: nop\n"                                    \
-    ".pushsection .note.stapsdt,\"\",@note\n"       \
-    ".balign 4\n"                                   \
-    ".4byte 992f-991f, 994f-993f, 3\n"              \
-    "991: .asciz \"stapsdt\"\n"                     \
-    "992: .balign 4\n"                              \
-    "993: .8byte 990b\n"                            \
-    ".8byte probe_base\n"                           \
-    ".8byte probe_" name "_semaphore\n"             \
-    ".asciz \"otel_memory\"\n"                      \
-    ".asciz \"" name "\"\n"                         \
-    ".asciz \"" arguments "\"\n"                    \
-    "994: .balign 4\n"                              \
+#define PROBE(name, arguments)                \
+    "990: nop\n"                              \
+    ".pushsection .note.stapsdt,\"\",@note\n" \
+    ".balign 4\n"                             \
+    ".4byte 992f-991f, 994f-993f, 3\n"        \
+    "991: .asciz \"stapsdt\"\n"               \
+    "992: .balign 4\n"                        \
+    "993: .8byte 990b\n"                      \
+    ".8byte probe_base\n"                     \
+    ".8byte probe_" name "_semaphore\n"       \
+    ".asciz \"otel_memory\"\n"                \
+    ".asciz \"" name "\"\n"                   \
+    ".asciz \"" arguments "\"\n"              \
+    "994: .balign 4\n"                        \
     ".popsection\n"
 
 NOINLINE void probe_fire_alloc(uint64_t address, uint64_t size, uint64_t weighted_bytes) {

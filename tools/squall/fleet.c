@@ -7,8 +7,10 @@
 #include <string.h>
 #include <time.h>
 
-/* What an update may spend on names and findings. Those that it did not come to are next. */
-#define LOOK_BUDGET_NS 500000000ull
+/* What an update may spend of the processor on names and findings, and what on those of processes
+ * that are new and wait for them. Those that it did not come to are next. */
+#define LOOK_BUDGET_NS 100000000ull
+#define FIRST_LOOK_BUDGET_NS 500000000ull
 
 struct fleet {
     struct fleet_options options;
@@ -85,8 +87,7 @@ static bool has_place(struct fleet *f) {
     for (uint32_t i = 0; i < f->count; i++) {
         const struct fleet_process *p = f->processes[i];
         own += p->figures == &p->own;
-        if (!p->watch &&
-            (oldest == UINT32_MAX || p->ended_ns < f->processes[oldest]->ended_ns))
+        if (!p->watch && (oldest == UINT32_MAX || p->ended_ns < f->processes[oldest]->ended_ns))
             oldest = i;
     }
     if (own >= f->options.most && oldest != UINT32_MAX) {
@@ -207,8 +208,7 @@ static void let_go(struct fleet *f, uint64_t at) {
 
 static int show(struct fleet *f) {
     struct render_metrics *m = &f->metrics;
-    struct render_metrics_process *shown =
-        reallocarray(f->shown, f->count + 1u, sizeof *f->shown);
+    struct render_metrics_process *shown = reallocarray(f->shown, f->count + 1u, sizeof *f->shown);
     if (!shown)
         return -ENOMEM;
     f->shown = shown;
@@ -233,7 +233,9 @@ int fleet_update(struct fleet *f) {
     uint32_t first = f->next_look, looked = 0;
     for (uint32_t i = 0; i < f->count; i++) {
         struct fleet_process *p = f->processes[(first + i) % f->count];
-        bool may_look = now(CLOCK_THREAD_CPUTIME_ID) - began < LOOK_BUDGET_NS;
+        bool is_new = p->watch && !watch_analysis(p->watch);
+        bool may_look =
+            now(CLOCK_THREAD_CPUTIME_ID) - began < (is_new ? FIRST_LOOK_BUDGET_NS : LOOK_BUDGET_NS);
         if (p->watch)
             update_process(f, p, at, may_look);
         looked += may_look;

@@ -50,10 +50,10 @@ struct fleet_figures {
 
 /* A site as it was read last. */
 struct fleet_site {
-    uint64_t allocs, bytes;   /* that were added up */
-    uint64_t first_seen_ns;   /* monotonic */
-    uint32_t class;           /* where its live bytes stand now; UINT32_MAX = nowhere */
-    uint64_t live_bytes;      /* of it, there */
+    uint64_t allocs, bytes; /* that were added up */
+    uint64_t first_seen_ns; /* monotonic */
+    uint32_t class;         /* where its live bytes stand now; UINT32_MAX = nowhere */
+    uint64_t live_bytes;    /* of it, there */
 };
 
 struct fleet_process {

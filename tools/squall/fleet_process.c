@@ -201,8 +201,7 @@ static struct render_metrics_codec *make_codec(struct fleet_figures *f, const ch
         return NULL;
     f->codecs = grown;
     p->codecs = grown;
-    grown[p->codec_count] =
-        (struct render_metrics_codec){.codec = codec, .direction = direction};
+    grown[p->codec_count] = (struct render_metrics_codec){.codec = codec, .direction = direction};
     return &grown[p->codec_count++];
 }
 
@@ -270,8 +269,7 @@ int fleet_process_add(struct fleet_process *p, uint64_t now_ns, bool ends) {
     shown->allocs += grow(&p->allocs, c->allocs);
     shown->frees += grow(&p->frees, c->frees);
     shown->bytes += grow(&p->bytes, c->bytes);
-    shown->allocator_seconds +=
-        grow_real(&p->allocator_seconds, seconds(p, c->allocator_ticks));
+    shown->allocator_seconds += grow_real(&p->allocator_seconds, seconds(p, c->allocator_ticks));
     for (unsigned i = 0; i < REGION_LOST_COUNT; i++)
         shown->lost[i] += grow(&p->lost[i], c->lost[i]);
     int status = add_sites(p, c, now_ns, ends);

@@ -197,10 +197,10 @@ int serve_start(const char *where, serve_write *write, void *data, struct serve 
                 s->fd == -EINVAL ? "is not ADDRESS:PORT" : strerror(-s->fd));
         goto cleanup;
     }
-    s->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_AUTO, 0, NULL, NULL,
-                                 handle, s, MHD_OPTION_LISTEN_SOCKET, s->fd,
-                                 MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS,
-                                 MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_SECONDS, MHD_OPTION_END);
+    s->daemon =
+        MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_AUTO, 0, NULL, NULL, handle, s,
+                         MHD_OPTION_LISTEN_SOCKET, s->fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS,
+                         MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_SECONDS, MHD_OPTION_END);
     if (!s->daemon) {
         message("metrics: the server could not be started");
         goto cleanup;

@@ -92,8 +92,8 @@ static void *work(void *argument) {
         if (r % 32 == 0)
             compress(c);
         else if (r % 8 == 1) /* somebody else frees it */
-            give(c, __atomic_exchange_n(&handed[slot], take(c, draw_size(&random)),
-                                        __ATOMIC_ACQ_REL));
+            give(c,
+                 __atomic_exchange_n(&handed[slot], take(c, draw_size(&random)), __ATOMIC_ACQ_REL));
         else if (r % 8 == 2)
             held[slot] = change(c, held[slot], draw_size(&random));
         else {
@@ -126,7 +126,8 @@ static void end(const char *how) {
         _exit(3);
     if (strcmp(how, "oom") == 0)
         for (;;) {
-            char *p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            char *p =
+                mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
             memset(p, 1, 1 << 20);
         }
     while (malloc(1 << 20))

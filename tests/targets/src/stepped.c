@@ -88,16 +88,16 @@ static int between(const char *what, uint64_t low, uint64_t value, uint64_t high
     return 0;
 }
 
-
 static int cells_agree(void) {
     const struct region_cell *c = ROWS(REGION_CELLS);
     const struct region_remote *r = ROWS(REGION_REMOTE);
     int good = 1;
     for (uint64_t i = 0; i < table(REGION_CELLS)->used; i++)
-        good &= between("frees", 0, c[i].frees + r[i].frees, c[i].allocs) &&
-                between("freed bytes", 0, c[i].freed_bytes + r[i].freed_bytes, c[i].bytes) &&
-                (c[i].sequence & 1 || between("peak", c[i].bytes - c[i].freed_bytes - r[i].freed_bytes,
-                                              c[i].peak_bytes, c[i].bytes));
+        good &=
+            between("frees", 0, c[i].frees + r[i].frees, c[i].allocs) &&
+            between("freed bytes", 0, c[i].freed_bytes + r[i].freed_bytes, c[i].bytes) &&
+            (c[i].sequence & 1 || between("peak", c[i].bytes - c[i].freed_bytes - r[i].freed_bytes,
+                                          c[i].peak_bytes, c[i].bytes));
     return good;
 }
 
@@ -130,8 +130,9 @@ static const uint8_t *map_region(const char *folder) {
         if (strstr(e->d_name, ".region"))
             snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
     int fd = open(path, O_RDONLY);
-    const uint8_t *at = fd < 0 ? MAP_FAILED
-                               : mmap(NULL, (size_t)lseek(fd, 0, SEEK_END), PROT_READ, MAP_SHARED, fd, 0);
+    const uint8_t *at =
+        fd < 0 ? MAP_FAILED
+               : mmap(NULL, (size_t)lseek(fd, 0, SEEK_END), PROT_READ, MAP_SHARED, fd, 0);
     if (at == MAP_FAILED)
         abort();
     return at;
