@@ -187,6 +187,10 @@ static void update_process(struct fleet *f, struct fleet_process *p, uint64_t at
         ends = event == WATCH_ENDED || event == WATCH_REPLACED || event == WATCH_ALONE;
         if (may_look)
             status = watch_look(p->watch, ends, &ignored);
+        if (watch_generation(p->watch) != p->generation) {
+            p->generation = watch_generation(p->watch);
+            p->looked_ns = at;
+        }
         int added = fleet_process_add(p, at, ends);
         status = status ? status : added;
     } else {

@@ -3,8 +3,8 @@
  * Why: who scrapes takes a counter that falls for one that began anew, and adds it up twice. The
  * figures of the region do not fall, but what a block was for is learnt after it was made, and
  * findings come and go. So growth is added up here under what was known when it was read; of a
- * place that is new, it waits until its purpose is known, or until it was looked at and
- * FLEET_SETTLE_NS have passed.
+ * place that is new, it waits until its purpose is known, or a look FLEET_SETTLE_NS later
+ * still finds none.
  *
  * A process keeps its figures for a while after it ended, so that the last of them are seen, and
  * then they vanish, as Prometheus's conventions have it. More than `most` processes are counted
@@ -64,6 +64,7 @@ struct fleet_process {
     struct fleet_figures *figures; /* its own or those of the others */
     struct fleet_figures own;
     uint64_t ended_ns;
+    uint64_t generation, looked_ns; /* of the latest look; 0 = none */
     struct fleet_site *sites;
     uint32_t site_count;
     /* What of it is in the figures. */

@@ -135,7 +135,7 @@ static int add_site(struct fleet_process *p, uint32_t id, const struct profile_c
         site->class = UINT32_MAX;
     }
     if (!classify(p, id, &codec, &role, &finding) && !ends &&
-        (!watch_analysis(p->watch) || now_ns - site->first_seen_ns < FLEET_SETTLE_NS))
+        p->looked_ns < site->first_seen_ns + FLEET_SETTLE_NS)
         return 0;
     uint32_t class = find_class(f, codec, role, finding);
     if (class == UINT32_MAX)
