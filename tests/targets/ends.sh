@@ -67,7 +67,7 @@ in_group() {
     bash -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$group" "$@"
 }
 
-# make_group: a group below ours, of version 1 or 2; prints its folder
+# make_group: a group of version 1 or 2; prints its folder
 make_group() {
     local base limit path
     if [ -e /sys/fs/cgroup/memory/memory.limit_in_bytes ]; then
@@ -77,10 +77,12 @@ make_group() {
         base=/sys/fs/cgroup limit=memory.max
         path=$(sed -n 's/^0:://p' /proc/self/cgroup)
     fi
-    [ -d "$base$path" ] && base=$base$path
-    base=$base/squall-test-$$
-    mkdir "$base" && echo 100663296 >"$base/$limit" && echo "$base" && return
-    rmdir "$base"
+    # Version 2 has no limits below a group with processes: then one beside ours.
+    for base in "$base$path" "$base"; do
+        base=$base/squall-test-$$
+        mkdir "$base" && echo 100663296 >"$base/$limit" && echo "$base" && return
+        rmdir "$base"
+    done
     return 1
 }
 
