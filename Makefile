@@ -25,11 +25,12 @@ SAN ?=
 CFLAGS ?= -O2
 READ_CFLAGS := $(COMMON) $(CFLAGS) -DSQUALL_VERSION='"$(VERSION)"' \
   $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
-READ_LIBS := -ldw -lelf -lzstd -lyajl -liberty
+READ_LIBS := -ldw -lelf -lzstd -lyajl -liberty -lmicrohttpd \
+  $(shell pkg-config --libs ncursesw 2>/dev/null || echo -lncursesw -ltinfo)
 
 SHIM_SRC := $(wildcard src/base/*.c src/shim/*.c) src/region/layout.c src/region/create.c \
   src/region/commit.c
-READ_SRC := $(wildcard src/base/*.c src/profile/*.c src/symbol/*.c src/analyse/*.c \
+READ_SRC := $(wildcard src/base/*.c src/profile/*.c src/symbol/*.c src/analyse/*.c src/watch/*.c \
   src/render/*.c) src/region/layout.c src/region/validate.c
 TOOL_SRC := $(wildcard tools/squall/*.c)
 UNIT_SRC := $(wildcard tests/unit/*_test.c)

@@ -193,6 +193,11 @@ const char *analyse_format_count(char *out, size_t size, uint64_t count);
 const char *analyse_lost_name(enum region_lost reason);   /* "stacks" */
 const char *analyse_stack_end_name(uint32_t end);         /* "outermost" */
 const char *analyse_state_name(enum profile_state state); /* "running" */
+/* The same of a process, knowing how it ended: what called _exit ended, and did not die. */
+const char *analyse_state_of(const struct profile_process *p);
+/* "killed by SIGSEGV", "ended (exit 0)", "ended without its exit handlers", "running"; returns
+ * `out`. */
+const char *analyse_format_end(char *out, size_t size, const struct profile_process *p);
 const char *analyse_allocator_name(uint32_t allocator);   /* "mimalloc"; NULL = none */
 const char *analyse_role_name(enum analyse_role role);    /* NULL = none */
 const char *analyse_direction_name(uint32_t direction);   /* "compress"; NULL = none */

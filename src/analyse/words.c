@@ -1,4 +1,7 @@
 /* Words of enumerations, the same in every format. */
+#include <stdio.h>
+#include <string.h>
+
 #include "internal.h"
 
 const char *analyse_lost_name(enum region_lost reason) {
@@ -46,6 +49,49 @@ const char *analyse_state_name(enum profile_state state) {
         break;
     }
     return "unknown";
+}
+
+static bool exited(const struct profile_process *p, int *status) {
+    return p->ended_by && sscanf(p->ended_by, "exit %d", status) == 1;
+}
+
+const char *analyse_state_of(const struct profile_process *p) {
+    int status;
+    return analyse_state_name(p->state == PROFILE_DIED && exited(p, &status) ? PROFILE_ENDED
+                                                                             : p->state);
+}
+
+/* "killed by SIGSEGV", or NULL: by no signal. */
+static const char *format_kill(char *out, size_t size, const struct profile_process *p) {
+    int number;
+    if (p->ended_by && strcmp(p->ended_by, "oom") == 0) {
+        snprintf(out, size, "killed by the OOM killer");
+        return out;
+    }
+    if (!p->ended_by || sscanf(p->ended_by, "signal %d", &number) != 1)
+        return NULL;
+    const char *name = sigabbrev_np(number);
+    if (name)
+        snprintf(out, size, "killed by SIG%s", name);
+    else
+        snprintf(out, size, "killed by signal %d", number);
+    return out;
+}
+
+const char *analyse_format_end(char *out, size_t size, const struct profile_process *p) {
+    char by[48] = "";
+    int status;
+    if (exited(p, &status))
+        snprintf(by, sizeof(by), "exit %d", status);
+    if (p->state == PROFILE_DIED && format_kill(out, size, p))
+        return out;
+    const char *state =
+        p->state == PROFILE_DIED ? "ended without its exit handlers" : analyse_state_name(p->state);
+    if (*by || format_kill(by, sizeof(by), p))
+        snprintf(out, size, "%s (%s)", state, by);
+    else
+        snprintf(out, size, "%s", state);
+    return out;
 }
 
 const char *analyse_allocator_name(uint32_t allocator) {

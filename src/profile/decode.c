@@ -287,18 +287,12 @@ cleanup:
     return status ? profile_fail(error, status, file, 0, "no memory") : 0;
 }
 
-int decode_region(struct source *source, struct maps *maps, const char *path,
-                  struct profile_process *p, struct profile_error *error) {
-    struct image image;
-    struct calibration clock;
-    int status = image_copy(source, &image, error);
-    if (status)
-        return status;
+/* Takes over the image, as decode_process does. */
+static int decode_image(struct source *source, struct image *from, struct state state,
+                        struct profile_process *p, struct profile_error *error) {
+    struct image image = *from;
     const struct region_header *h = image.view.header;
-    /* Bytes in memory are nobody's region: there is no file to be mapped. */
-    struct state state = {h->ended ? PROFILE_ENDED : PROFILE_UNKNOWN, false};
-    if (source->fd >= 0)
-        state = state_of(maps, h, &source->stat, path);
+    struct calibration clock;
     clock_calibrate(&image, &clock);
     p->state = state.state;
     p->mapped = state.mapped;
@@ -310,6 +304,27 @@ int decode_region(struct source *source, struct maps *maps, const char *path,
     else if (state.state == PROFILE_RUNNING && clock.now_raw_ns > h->start_raw_ns)
         p->seconds_ns = clock.now_raw_ns - h->start_raw_ns;
     return decode_process(p, &image, source->name, error);
+}
+
+int decode_region(struct source *source, struct maps *maps, const char *path,
+                  struct profile_process *p, struct profile_error *error) {
+    struct image image;
+    int status = image_copy(source, &image, error);
+    if (status)
+        return status;
+    const struct region_header *h = image.view.header;
+    /* Bytes in memory are nobody's region: there is no file to be mapped. */
+    struct state state = {h->ended ? PROFILE_ENDED : PROFILE_UNKNOWN, false};
+    if (source->fd >= 0)
+        state = state_of(maps, h, &source->stat, path);
+    return decode_image(source, &image, state, p, error);
+}
+
+int decode_region_as(struct source *source, struct state state, struct profile_process *p,
+                     struct profile_error *error) {
+    struct image image;
+    int status = image_copy(source, &image, error);
+    return status ? status : decode_image(source, &image, state, p, error);
 }
 
 void profile_process_free(struct profile_process *p) {

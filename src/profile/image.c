@@ -26,8 +26,9 @@ static const uint8_t copy_order[REGION_TABLE_COUNT] = {
     REGION_MODULES,     REGION_STRINGS,
 };
 
+/* Rows with a sequence, those of cells apart: they are settled with what belongs to them. */
 static bool has_sequence(unsigned table) {
-    return table == REGION_THREADS || table == REGION_CELLS;
+    return table == REGION_THREADS;
 }
 
 /* Lengths that are multiples of the alignment, as aligned_alloc asks for, and never 0. */
@@ -79,8 +80,8 @@ static uint64_t least(uint64_t a, uint64_t b) {
 }
 
 /* How many rows may be read now; the process may have taken more since the header was read. */
-static int refresh_used(struct source *source, struct image *image, unsigned table,
-                        struct profile_error *error) {
+int image_refresh(struct source *source, struct image *image, unsigned table,
+                  struct profile_error *error) {
     struct region_directory d;
     int status = source_read(source, image->directory_at[table], &d, sizeof d, error);
     if (status)
@@ -94,7 +95,7 @@ static int copy_table(struct source *source, struct image *image, unsigned table
                       struct profile_error *error) {
     struct region_view *view = &image->view;
     uint64_t offset = (uint64_t)(view->rows[table] - view->image), done = 0;
-    int status = refresh_used(source, image, table, error);
+    int status = image_refresh(source, image, table, error);
     if (status)
         return status;
     uint64_t size = view->used[table] * view->row_size[table]; /* <= capacity: was checked */
@@ -155,9 +156,20 @@ static int copy_totals(struct source *source, struct image *image, struct profil
     return 0;
 }
 
+int image_open(struct source *source, struct image *image, struct profile_error *error) {
+    memset(image, 0, sizeof *image);
+    int status = copy_header(source, image, error);
+    if (status)
+        image_free(image);
+    else
+        find_entries(image);
+    return status;
+}
+
 int image_copy(struct source *source, struct image *image, struct profile_error *error) {
     uint64_t on_disk = source->fd < 0 ? source->size : (uint64_t)source->stat.st_blocks * 512;
     uint64_t room;
+    struct moment before = {0};
     memset(image, 0, sizeof *image);
     if (__builtin_mul_overflow(on_disk, (uint64_t)SPARSE_FACTOR, &room) ||
         __builtin_add_overflow(room, (uint64_t)SPARSE_SUM, &room))
@@ -166,14 +178,21 @@ int image_copy(struct source *source, struct image *image, struct profile_error 
     if (status)
         goto cleanup;
     find_entries(image);
-    for (unsigned i = 0; i < REGION_TABLE_COUNT && status == 0; i++)
+    status = moment_begin(&before, source, image, error);
+    for (unsigned i = 0; i < REGION_TABLE_COUNT && status == 0; i++) {
         if (image->directory_at[copy_order[i]])
             status = copy_table(source, image, copy_order[i], &room, error);
+        if (status == 0 && copy_order[i] == REGION_CELLS && image->directory_at[REGION_CELLS])
+            rows_settle_cells(source->fd, image);
+    }
     if (status == 0)
         status = copy_totals(source, image, error);
     for (unsigned t = 1; t <= REGION_TABLE_COUNT; t++)
         image->view.rows[t] = image->tables[t];
+    if (status == 0)
+        moment_settle(&before, image);
 cleanup:
+    moment_end(&before);
     if (status)
         image_free(image);
     return status;

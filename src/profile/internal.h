@@ -67,6 +67,12 @@ struct image {
 };
 
 int image_copy(struct source *source, struct image *image, struct profile_error *error);
+/* Header and directory alone: view->rows tell where the tables lie, as if the file was at
+ * image->header; no row is there. */
+int image_open(struct source *source, struct image *image, struct profile_error *error);
+/* Reads again how many rows of a table may be read now. */
+int image_refresh(struct source *source, struct image *image, unsigned table,
+                  struct profile_error *error);
 /* Takes over `bytes` (from aligned_alloc), a whole image, even when it fails. */
 int image_adopt(uint8_t *bytes, uint64_t size, const char *name, struct image *image,
                 struct profile_error *error);
@@ -77,6 +83,25 @@ void image_free(struct image *image);
 /* Looks again at each row of a copied table; what changed meanwhile is read again from the live
  * file. What stays torn has an odd sequence in `rows` afterwards. */
 void rows_settle(int fd, uint64_t offset, uint8_t *rows, uint64_t row_size, uint64_t count);
+/* The same for all cells of an image, each together with its rows of remote frees and large blocks,
+ * which have no sequence: they then tell of one moment, or of two with nothing freed that was not
+ * allocated. */
+void rows_settle_cells(int fd, struct image *image);
+
+/* ---- moment.c: the totals of a region that is being written, at the moment of its cells ---- */
+
+struct moment { /* what totals were before the cells were copied */
+    struct region_thread *threads;
+    uint64_t count, row_size;
+    uint64_t large_allocs, large_bytes;
+};
+
+int moment_begin(struct moment *before, struct source *source, struct image *image,
+                 struct profile_error *error);
+/* Moves the totals, which were copied last, to where the cells are, never before what they were at
+ * the beginning. Changes nothing where nothing changed. */
+void moment_settle(const struct moment *before, struct image *image);
+void moment_end(struct moment *before);
 
 /* ---- state.c ---- */
 
@@ -133,6 +158,9 @@ uint64_t decode_last_sign(const struct image *image, double ticks_per_ns);
 /* All of it from a region. */
 int decode_region(struct source *source, struct maps *maps, const char *path,
                   struct profile_process *p, struct profile_error *error);
+/* The same where it is known what became of the process. */
+int decode_region_as(struct source *source, struct state state, struct profile_process *p,
+                     struct profile_error *error);
 void profile_process_free(struct profile_process *p);
 /* A string of arguments or the like: any `size` bytes inside the table. */
 const char *decode_bytes(const struct region_view *view, uint64_t offset, uint64_t *size);
@@ -201,6 +229,13 @@ _Static_assert(sizeof(struct dump_end) == 8, "crosses the process boundary");
 
 /* Appends the processes of a dump to `profile`. On failure the caller frees the profile. */
 int dump_load(struct source *source, struct profile *profile, struct profile_error *error);
+
+/* ---- pid.c ---- */
+
+/* What the region itself says: name of the program, number, key. `path` is filled before. */
+void found_fill(struct profile_found *found, struct source *source);
+int found_open(const struct profile_found *found, struct source *source,
+               struct profile_error *error);
 
 /* ---- load.c ---- */
 

@@ -159,6 +159,7 @@ struct job {
     profile_namer *namer;
     void *data;
     struct maps *maps;
+    bool follow;        /* the one region is a link to what a process has mapped */
     struct stat *stats; /* of each region, as it was packed */
     bool *mapped;
 };
@@ -179,7 +180,7 @@ static int pack_region(struct writer *w, struct job *job, uint32_t i) {
     struct profile_process p = {0};
     struct names names = {0};
     struct source source;
-    int status = source_open(&source, AT_FDCWD, job->regions[i], false, error);
+    int status = source_open(&source, AT_FDCWD, job->regions[i], job->follow, error);
     if (status)
         return status;
     if (source_kind(&source) == SOURCE_DUMP) {
@@ -299,36 +300,28 @@ static void remove_regions(const struct job *job) {
     }
 }
 
-int profile_pack(const char *const *regions, uint32_t count, const char *output,
-                 const struct profile_end *ends, uint32_t end_count, profile_namer *namer,
-                 void *data, bool remove, struct profile_error *error) {
+static int pack_job(struct job *job, const char *output, bool remove, struct profile_error *error) {
     char temporary[4096];
     struct writer w = {.name = output, .fd = -1, .error = error};
-    struct job job = {.regions = regions,
-                      .count = count,
-                      .ends = ends,
-                      .end_count = end_count,
-                      .namer = namer,
-                      .data = data,
-                      .maps = maps_open(),
-                      .stats = calloc((size_t)count + 1, sizeof *job.stats),
-                      .mapped = calloc((size_t)count + 1, sizeof *job.mapped)};
     bool made = false;
     int status = profile_pack_check(output, error);
+    job->maps = maps_open();
+    job->stats = calloc((size_t)job->count + 1, sizeof *job->stats);
+    job->mapped = calloc((size_t)job->count + 1, sizeof *job->mapped);
     if (status)
         goto cleanup;
-    if (!job.maps || !job.stats || !job.mapped)
+    if (!job->maps || !job->stats || !job->mapped)
         status = profile_fail(error, -ENOMEM, output, 0, "no memory");
     else
         status = open_writer(&w, temporary, sizeof temporary);
     if (status)
         goto cleanup;
     made = true;
-    status = pack_all(&w, &job);
+    status = pack_all(&w, job);
     if (status == 0)
         status = publish(&w, temporary);
     if (status == 0 && remove)
-        remove_regions(&job);
+        remove_regions(job);
 cleanup:
     if (w.fd >= 0)
         close(w.fd);
@@ -336,8 +329,31 @@ cleanup:
         unlink(temporary);
     ZSTD_freeCCtx(w.zstd);
     free(w.buffer);
-    free(job.stats);
-    free(job.mapped);
-    maps_close(job.maps);
+    free(job->stats);
+    free(job->mapped);
+    maps_close(job->maps);
     return status;
+}
+
+int profile_pack(const char *const *regions, uint32_t count, const char *output,
+                 const struct profile_end *ends, uint32_t end_count, profile_namer *namer,
+                 void *data, bool remove, struct profile_error *error) {
+    struct job job = {.regions = regions,
+                      .count = count,
+                      .ends = ends,
+                      .end_count = end_count,
+                      .namer = namer,
+                      .data = data};
+    return pack_job(&job, output, remove, error);
+}
+
+int profile_pack_found(const struct profile_found *found, const char *output, profile_namer *namer,
+                       void *data, struct profile_error *error) {
+    const char *region = found->path;
+    struct job job = {.regions = &region,
+                      .count = 1,
+                      .follow = found->by_mapping,
+                      .namer = namer,
+                      .data = data};
+    return pack_job(&job, output, false, error);
 }

@@ -40,15 +40,18 @@ static int32_t inner_pid(int pid) {
 static int find_candidates(int pid, struct candidate *out, uint32_t *count) {
     char path[64], *line = NULL;
     size_t room = 0;
+    int status = 0;
     snprintf(path, sizeof path, "/proc/%d/maps", pid);
     FILE *f = fopen(path, "re");
     *count = 0;
     if (!f)
         return -errno;
+    errno = 0;
     while (*count < CANDIDATES_MAX && getline(&line, &room, f) > 0) {
         uint64_t start, end, offset;
         int at = 0;
-        if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %" SCNx64 " %*s %*u %n", &start, &end,
+        if (!strstr(line, "squall") ||
+            sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %" SCNx64 " %*s %*u %n", &start, &end,
                    &offset, &at) < 3 ||
             offset != 0 || at == 0)
             continue;
@@ -59,21 +62,24 @@ static int find_candidates(int pid, struct candidate *out, uint32_t *count) {
         snprintf(c->range, sizeof c->range, "%" PRIx64 "-%" PRIx64, start, end);
         snprintf(c->path, sizeof c->path, "%s", line + at);
     }
+    if (ferror(f) && errno)
+        status = -errno;
     free(line);
     fclose(f);
-    return 0;
+    return status;
 }
 
 /* By its name as the process sees it; by its mapping where it has none (that needs privileges). */
-static int open_candidate(struct source *source, int pid, const struct candidate *c,
-                          struct profile_error *error) {
-    char path[4200];
+static int open_candidate(struct source *source, int pid, const struct candidate *c, char *path,
+                          size_t size, bool *by_mapping, struct profile_error *error) {
+    *by_mapping = false;
     if (c->path[0] == '/' && strncmp(c->path, "/memfd:", 7) != 0) {
-        snprintf(path, sizeof path, "/proc/%d/root%s", pid, c->path);
+        snprintf(path, size, "/proc/%d/root%.4000s", pid, c->path);
         if (source_open(source, AT_FDCWD, path, false, NULL) == 0)
             return 0;
     }
-    snprintf(path, sizeof path, "/proc/%d/map_files/%s", pid, c->range);
+    *by_mapping = true;
+    snprintf(path, size, "/proc/%d/map_files/%s", pid, c->range);
     return source_open(source, AT_FDCWD, path, true, error);
 }
 
@@ -83,49 +89,107 @@ static bool belongs_to(struct source *source, int32_t inner) {
            source_read(source, 0, &h, sizeof h, NULL) == 0 && h.pid == inner;
 }
 
-static int load_candidate(struct source *source, const char *name, struct profile *profile,
-                          struct profile_error *error) {
-    struct maps *maps = maps_open();
-    struct profile_process *p = profile_add(profile);
-    source->name = name;
-    int status = p ? decode_region(source, maps, NULL, p, error)
-                   : profile_fail(error, -ENOMEM, name, 0, "no memory");
-    maps_close(maps);
-    return status;
+/* Where the process sees other files than we do, its modules are found below its own root. */
+static void find_root(int pid, char *root, size_t size) {
+    struct stat theirs, ours;
+    char path[64];
+    root[0] = 0;
+    snprintf(path, sizeof path, "/proc/%d/ns/mnt", pid);
+    bool differs = stat(path, &theirs) == 0 && stat("/proc/self/ns/mnt", &ours) == 0 &&
+                   theirs.st_ino != ours.st_ino;
+    snprintf(path, sizeof path, "/proc/%d/root/.", pid);
+    differs |= stat(path, &theirs) == 0 && stat("/", &ours) == 0 &&
+               (theirs.st_dev != ours.st_dev || theirs.st_ino != ours.st_ino);
+    if (differs && stat(path, &theirs) == 0)
+        snprintf(root, size, "/proc/%d/root", pid);
 }
 
-int profile_load_pid(int pid, struct profile *profile, struct profile_error *error) {
+void found_fill(struct profile_found *found, struct source *source) {
+    struct profile_file *file = malloc(sizeof *file);
+    struct region_header h;
+    if (source_read(source, 0, &h, sizeof h, NULL) == 0) {
+        found->inner_pid = h.pid;
+        found->key = h.random;
+        found->run_id = h.run_id;
+        found->start_ticks = h.start_ticks;
+        found->start_realtime_ns = h.start_realtime_ns;
+        found->mode = h.configuration.mode;
+    }
+    found->uid = source->stat.st_uid;
+    /* Only for the name of the program: what became of it is known to who asks. */
+    if (file && folder_inspect(source, NULL, found->path, file) == 0)
+        memcpy(found->exe, file->exe, sizeof found->exe);
+    free(file);
+}
+
+int profile_find_pid(int pid, struct profile_found *found, struct profile_error *error) {
     char name[32];
     uint32_t count = 0, opened = 0;
     struct profile_error why = {.text = ""};
     struct candidate *candidates = calloc(CANDIDATES_MAX, sizeof *candidates);
-    memset(profile, 0, sizeof *profile);
+    memset(found, 0, sizeof *found);
     snprintf(name, sizeof name, "process %d", pid);
     int status = candidates ? find_candidates(pid, candidates, &count) : -ENOMEM;
     if (status) {
         profile_fail(error, status, name, 0, "cannot be examined: %s",
                      status == -ENOENT ? "no such process" : strerror(-status));
+        status = status == -ENOENT ? -ESRCH : status;
         goto cleanup;
     }
-    int32_t inner = inner_pid(pid);
+    int32_t inner = count ? inner_pid(pid) : 0;
     status = -ENOENT;
     for (uint32_t i = 0; i < count && status == -ENOENT; i++) {
         struct source source;
-        if (open_candidate(&source, pid, &candidates[i], &why) != 0)
+        if (open_candidate(&source, pid, &candidates[i], found->path, sizeof found->path,
+                           &found->by_mapping, &why) != 0)
             continue;
         opened++;
-        if (belongs_to(&source, inner))
-            status = load_candidate(&source, candidates[i].path, profile, error);
+        if (belongs_to(&source, inner)) {
+            status = 0;
+            found->pid = pid;
+            found->state = PROFILE_RUNNING;
+            memcpy(found->file, candidates[i].path, sizeof found->file);
+            find_root(pid, found->root, sizeof found->root);
+            found_fill(found, &source);
+        }
         source_close(&source);
     }
     if (status == -ENOENT && count == 0)
         profile_fail(error, status, name, 0, "has no region mapped: libsquall.so is not in it");
     else if (status == -ENOENT && opened == 0)
-        profile_fail(error, status, name, 0, "its region is out of reach: %s", why.text);
+        status = profile_fail(error, -EREMOTE, name, 0, "its region is out of reach: %s", why.text);
     else if (status == -ENOENT)
         profile_fail(error, status, name, 0, "has no region of its own yet");
 cleanup:
     free(candidates);
+    return status;
+}
+
+int found_open(const struct profile_found *found, struct source *source,
+               struct profile_error *error) {
+    return source_open(source, AT_FDCWD, found->path, found->by_mapping, error);
+}
+
+int profile_load_pid(int pid, struct profile *profile, struct profile_error *error) {
+    struct profile_found *found = malloc(sizeof *found);
+    struct source source = {.fd = -1};
+    struct maps *maps = NULL;
+    memset(profile, 0, sizeof *profile);
+    int status = found ? profile_find_pid(pid, found, error)
+                       : profile_fail(error, -ENOMEM, "process", 0, "no memory");
+    if (status == 0)
+        status = found_open(found, &source, error);
+    if (status)
+        goto cleanup;
+    maps = maps_open();
+    struct profile_process *p = profile_add(profile);
+    source.name = found->file;
+    status = p ? decode_region(&source, maps, NULL, p, error)
+               : profile_fail(error, -ENOMEM, found->file, 0, "no memory");
+cleanup:
+    maps_close(maps);
+    source_close(&source);
+    free(found);
     if (status)
         profile_free(profile);
     return status;

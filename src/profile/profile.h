@@ -285,6 +285,103 @@ int profile_list(const char *folder, int (*each)(void *data, const struct profil
  * process has it mapped (-EBUSY). */
 int profile_remove(const struct profile_file *file);
 
+/* ---- processes that run now ---- */
+
+/* A process that runs under squall, and how its region is reached. */
+struct profile_found {
+    int pid;           /* as we number it; 0 = out of sight: only its region is seen */
+    int32_t inner_pid; /* as it numbers itself */
+    uint64_t key, run_id, start_ticks, start_realtime_ns;
+    uint32_t uid;             /* of the file's owner */
+    uint32_t mode;            /* enum region_mode */
+    enum profile_state state; /* running; unknown where its maps are not ours to read */
+    char exe[256];            /* cut if longer */
+    char file[4096];          /* as the process names it */
+    char path[4096];          /* opens it from here */
+    bool by_mapping;          /* path is a link of /proc/PID/map_files */
+    char root[32];            /* "/proc/PID/root" where it sees other files than we do, else "" */
+};
+
+/* What could not be looked at. */
+struct profile_unseen {
+    uint32_t closed;       /* processes whose maps are not ours to read */
+    uint32_t out_of_reach; /* processes under squall whose region cannot be opened */
+    uint32_t folders;      /* that are closed to us */
+    bool no_proc;          /* /proc cannot be read at all */
+    char why[512];         /* the first that is out of reach */
+    char folder[256];      /* the first that is closed */
+};
+
+/* Calls `each` for every process on this machine that runs under squall, once each: in the folders
+ * of profile_places() and by what processes have mapped, in whatever mount namespace. `unseen` may
+ * be NULL. Returns 0, a negative errno, or the first thing other than 0 that `each` returned. */
+int profile_find(int (*each)(void *data, const struct profile_found *found), void *data,
+                 struct profile_unseen *unseen);
+/* The same for one process. -ESRCH: there is none; -ENOENT: it has no region (of its own,
+ * yet); -EREMOTE: it has one, which cannot be opened from here. */
+int profile_find_pid(int pid, struct profile_found *found, struct profile_error *error);
+
+/* ---- reading one of them again and again, counters.c ---- */
+
+struct profile_count_thread {
+    int32_t tid; /* 0 = not used */
+    uint32_t generations;
+    uint32_t codec_call; /* row of the codec call it is in now, 0 = none */
+    char name[16];
+    uint64_t allocs, frees, bytes;
+};
+
+struct profile_count_site {
+    uint32_t codec_function, direction, stack;
+    uint64_t allocs, frees, bytes, freed_bytes, live_bytes, samples, allocator_ticks;
+    bool estimated;
+};
+
+struct profile_count_function {
+    uint16_t codec;
+    uint8_t direction; /* enum region_direction */
+    uint64_t calls, nested, failures, source_bytes, produced_bytes, ticks;
+};
+
+/* The sums of a moment, cheap to have: no names, no stacks. Sums only grow, live bytes apart. */
+struct profile_counters {
+    uint64_t raw_ns;        /* CLOCK_MONOTONIC_RAW when they were read */
+    uint64_t realtime_ns;   /* and CLOCK_REALTIME */
+    uint64_t cells_raw_ns;  /* when cells were read, which may be earlier (see `cells` below) */
+    uint64_t allocs, frees, bytes;    /* of threads: exact */
+    uint64_t freed_bytes, live_bytes; /* of cells */
+    uint64_t allocator_ticks;
+    uint64_t large_allocs, large_bytes, large_live, large_peak;
+    uint64_t codec_bytes, in_allocator, inherited_frees, untracked_frees;
+    uint64_t lost[32];
+    bool ended; /* its exit handlers ran */
+    /* By the rows of the region; row 0 is the overflow row. */
+    struct profile_count_thread *threads;
+    uint32_t thread_count, thread_room;
+    struct profile_count_site *sites;
+    uint32_t site_count, site_room;
+    struct profile_count_function *functions; /* codec functions, over threads and stacks */
+    uint32_t function_count, function_room;
+};
+
+struct profile_reader;
+
+/* Keeps the region open, also when the process is gone. Not for several threads at once. */
+int profile_reader_open(const struct profile_found *found, struct profile_reader **reader,
+                        struct profile_error *error);
+void profile_reader_close(struct profile_reader *reader);
+/* Fills `counters` (zeroed before its first use) anew. Without `cells`, a table that may be long,
+ * what comes from them stays as it was. */
+int profile_reader_count(struct profile_reader *reader, struct profile_counters *counters,
+                         bool cells, struct profile_error *error);
+/* All there is, as profile_load; what became of the process is known to who watches it. */
+int profile_reader_load(struct profile_reader *reader, enum profile_state state,
+                        struct profile *profile, struct profile_error *error);
+/* The rate of the region's clock, as known now. */
+double profile_reader_ticks_per_ns(struct profile_reader *reader);
+int profile_counters_copy(struct profile_counters *to, const struct profile_counters *from);
+void profile_counters_free(struct profile_counters *counters);
+
 /* ---- packing ---- */
 
 struct profile_end { /* what squall run knows of an end */
@@ -310,5 +407,9 @@ int profile_pack_check(const char *output, struct profile_error *error);
 int profile_pack(const char *const *regions, uint32_t count, const char *output,
                  const struct profile_end *ends, uint32_t end_count, profile_namer *namer,
                  void *data, bool remove, struct profile_error *error);
+
+/* The same for one running process: its region as it is at this moment. */
+int profile_pack_found(const struct profile_found *found, const char *output, profile_namer *namer,
+                       void *data, struct profile_error *error);
 
 #endif

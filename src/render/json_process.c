@@ -78,8 +78,12 @@ static void write_head(struct render_json *json, const struct analysis *a) {
     STRING("mode", p->configuration.mode == REGION_MODE_EXACT ? "exact" : "default");
     write_configuration(json, p);
     REAL("seconds", a->seconds);
-    STRING("state", analyse_state_name(p->state));
+    STRING("state", analyse_state_of(p));
     STRING("ended_by", p->ended_by);
+    if (p->state == PROFILE_ENDED || p->state == PROFILE_DIED)
+        BOOLEAN("exit_handlers", p->state == PROFILE_ENDED);
+    else
+        STRING("exit_handlers", NULL);
 }
 
 static void write_totals(struct render_json *json, const struct analysis *a) {

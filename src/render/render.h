@@ -12,6 +12,7 @@
 #define SQUALL_RENDER_H
 
 #include "analyse/analyse.h"
+#include "watch/watch.h"
 
 /* ---- json.c: what scripts depend on; one element of "processes" at a time ---- */
 
@@ -44,9 +45,88 @@ int render_text_process(const struct render_text *text, const struct analysis *a
 int render_text_summary(const struct render_text *text, const struct analysis *a,
                         struct analyse_names *names);
 
+/* ---- live_json.c: moments of a process that runs, an object a line ---- */
+
+struct render_live {
+    const char *event;   /* what the last read brought, see docs/live.md; NULL = nothing */
+    uint32_t sites;      /* how many, those that grew most first */
+    bool findings;       /* with the findings of the last look */
+};
+
+struct render_json *render_lines_begin(FILE *out); /* NULL: no memory */
+/* Writes one line and flushes it; 0 or the first error of all calls. */
+int render_live_line(struct render_json *json, struct watch *watch, const struct render_live *live);
+void render_lines_end(struct render_json *json);
+
+/* ---- live_text.c ---- */
+
+/* A line for people about the last change. */
+int render_live_text(FILE *out, struct watch *watch);
+/* The processes of a machine; rates are those of the last change, or since their start where
+ * `since_start` is set. */
+int render_list_text(FILE *out, const struct watch_list *list, unsigned width, bool since_start);
+int render_list_json(FILE *out, const struct watch_list *list, bool since_start);
+
+/* ---- clean.c ---- */
+
+/* Text of a watched process for a terminal: valid UTF-8, nothing that moves a cursor, no wider than
+ * `columns` (0 = as it is). Returns `out`. */
+const char *render_clean(char *out, size_t size, const char *text, unsigned columns);
+/* "12.3k", "4.56M": counts in four columns. Returns `out`. */
+const char *render_short_count(char *out, size_t size, double count);
+/* "34 s", "2h05m": an age in seven columns. Returns `out`. */
+const char *render_age(char *out, size_t size, double seconds);
+/* Last part of a path. */
+const char *render_name_of(const char *path);
+
 /* Columns of a stream: $COLUMNS, else the terminal's, else 0. */
 unsigned render_width(FILE *out);
 /* Whether to colour a stream when nobody said: a terminal, no NO_COLOR, TERM not "dumb". */
 bool render_color(FILE *out);
+
+/* ---- openmetrics.c: figures of many processes for Prometheus and its like ---- */
+
+/* Blocks by what they were for. Words are ours, never the process's. */
+struct render_metrics_class {
+    const char *codec, *role, *finding; /* "none" where there is none */
+    uint64_t allocs, bytes, live_bytes;
+};
+struct render_metrics_codec {
+    const char *codec, *direction;
+    uint64_t calls, failures, source_bytes, produced_bytes;
+    double seconds;
+};
+struct render_metrics_finding {
+    const char *rule;
+    uint32_t count;
+};
+
+struct render_metrics_process {
+    const char *pid, *program, *exe; /* as found: bytes of unknown origin */
+    const char *mode;                /* NULL: stands for several processes, nothing is said of it */
+    uint32_t uid;
+    bool running;
+    double start_seconds; /* since 1970 */
+    uint64_t allocs, frees, bytes;
+    double allocator_seconds;
+    uint64_t lost[REGION_LOST_COUNT];
+    const struct render_metrics_class *classes;
+    const struct render_metrics_codec *codecs;
+    const struct render_metrics_finding *findings;
+    uint32_t class_count, codec_count, finding_count;
+};
+
+struct render_metrics {
+    const struct render_metrics_process *processes; /* no two with the same pid and program */
+    uint32_t count;
+    uint32_t running, aggregated; /* processes that run; those without figures of their own */
+    uint32_t unseen;              /* not ours to read */
+    const char *version;
+    uint64_t updates, failures;
+    double update_seconds; /* what the last one took */
+};
+
+/* As OpenMetrics 1.0, or in the text format 0.0.4 that is older and that all readers know. */
+int render_metrics(FILE *out, const struct render_metrics *metrics, bool openmetrics);
 
 #endif

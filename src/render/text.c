@@ -13,7 +13,7 @@ static void add_title(struct line *line, const struct analysis *a) {
     const struct profile_process *p = a->process;
     const char *exe = *p->exe ? render_base_name(p->exe) : "(unknown program)";
     const char *called = p->argument_count && *p->arguments[0] ? p->arguments[0] : exe;
-    char time[32];
+    char time[32], end[96];
     called = render_base_name(called);
     line_add_name(line, TITLE, called, 40);
     if (strcmp(called, exe) != 0) {
@@ -25,12 +25,7 @@ static void add_title(struct line *line, const struct analysis *a) {
              p->configuration.mode == REGION_MODE_EXACT ? "exact" : "default",
              a->seconds > 0 ? analyse_format_time(time, sizeof(time), a->seconds * 1e9)
                             : "duration not known",
-             analyse_state_name(p->state));
-    if (p->ended_by) {
-        line_add(line, PLAIN, " (");
-        line_add_name(line, PLAIN, p->ended_by, 40);
-        line_add(line, PLAIN, ")");
-    }
+             analyse_format_end(end, sizeof(end), p));
     line_end(line);
 }
 

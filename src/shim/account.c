@@ -7,6 +7,7 @@
 #include "decide.h"
 #include "mapping.h"
 #include "module.h"
+#include "probe.h"
 #include "real.h"
 #include "site.h"
 #include "unwind_lib.h"
@@ -215,6 +216,8 @@ void account_enter(struct shim_self *self, uint32_t cell, bool is_nested,
         entry.lives = lives;
     if (live_insert(e->address, shim.epoch, &entry)) {
         add(self, cell, block, lives, owned, e);
+        if (probe_watches_alloc())
+            probe_fire_alloc(e->address, e->size, weigh(c->kind, e->size).bytes);
         return;
     }
     if (block)
@@ -260,6 +263,8 @@ void account_free(struct shim_self *self, const struct live_entry *entry) {
             shim_is_ready() ? &region->header->inherited_frees : &shim.provisional_inherited, 1);
         return;
     }
+    if (probe_watches_free())
+        probe_fire_free(entry->key & LIVE_ADDRESS);
     bool nested = self->busy;
     self->busy = 1;
     ORDER();

@@ -5,6 +5,7 @@
 #include "account_cell.h"
 #include "clock.h"
 #include "lifecycle.h"
+#include "probe.h"
 #include "unwind_thread.h"
 
 static NOINLINE void alloc_the_long_way(struct shim_self *self, uint64_t address, uint64_t size,
@@ -35,7 +36,8 @@ static NOINLINE uint32_t find_cell(struct shim_self *self, const struct unwind_s
 void account_alloc_small(struct shim_self *self, uint64_t address, uint64_t size,
                          const struct unwind_start *at) {
     struct shim_private *p = self->private;
-    if (UNLIKELY(self->busy) || UNLIKELY(!p->unwind) || UNLIKELY(shim.walks_by_lib)) {
+    if (UNLIKELY(self->busy) || UNLIKELY(!p->unwind) || UNLIKELY(shim.walks_by_lib) ||
+        probe_watches_alloc()) {
         alloc_the_long_way(self, address, size, at);
         return;
     }
@@ -66,7 +68,7 @@ bool account_free_small(struct shim_self *self, uint64_t address) {
     if (!live_word_is_ours(word, shim.epoch) || UNLIKELY(self->busy))
         return false;
     struct region_cell *c = ROW(REGION_CELLS, struct region_cell, live_word_cell(word));
-    if (UNLIKELY(c->thread != self->row) || UNLIKELY(!self->row))
+    if (UNLIKELY(c->thread != self->row) || UNLIKELY(!self->row) || probe_watches_free())
         return false;
     RELAXED_STORE(at, 0);
     self->busy = 1;

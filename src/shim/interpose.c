@@ -8,6 +8,7 @@
 
 #include "account.h"
 #include "clock.h"
+#include "countdown.h"
 #include "decide.h"
 #include "hooks.h"
 #include "lifecycle.h"
@@ -116,15 +117,14 @@ static void count_alloc(struct shim_self *self, size_t size, enum verdict verdic
         row->byte_left -= size;
         return;
     }
-    row->byte_goal += size;
-    /* Also where an allocation inside this one has used up the countdown meanwhile. */
-    if (verdict != EXACT) {
-        uint64_t fallback = clock_now();
-        uint64_t *random = self->private ? &self->private->random : &fallback;
-        uint64_t change = decide_interval(random, shim.conf.sample) - row->byte_left;
-        row->byte_left += change;
-        row->byte_goal += change;
+    if (verdict == EXACT) {
+        row->byte_goal += size;
+        return;
     }
+    /* Also where an allocation inside this one has used up the countdown meanwhile. */
+    uint64_t fallback = clock_now();
+    uint64_t *random = self->private ? &self->private->random : &fallback;
+    countdown_begin(row, size, decide_interval(random, shim.conf.sample));
 }
 
 static void count_free(struct shim_self *self) {

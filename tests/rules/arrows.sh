@@ -1,6 +1,7 @@
 #!/bin/bash
 # The rooms include only what lies before them:
-# base ← region ← shim; base ← region ← profile ← symbol ← analyse ← render ← tools/squall.
+# base ← region ← shim; base ← region ← profile ← symbol ← analyse ← watch ← render ←
+# tools/squall.
 . "$(dirname "$0")/lib.sh"
 cd "$ROOT" || exit 1
 declare -A MAY=(
@@ -10,8 +11,9 @@ declare -A MAY=(
     [profile]="base region profile"
     [symbol]="base region profile symbol"
     [analyse]="base region profile symbol analyse"
-    [render]="base region profile symbol analyse render"
-    [squall]="base region profile symbol analyse render squall"
+    [watch]="base region profile symbol analyse watch"
+    [render]="base region profile symbol analyse watch render"
+    [squall]="base region profile symbol analyse watch render squall"
 )
 wrong=""
 for path in src/*/ tools/squall/; do
@@ -31,6 +33,6 @@ while IFS=: read -r file include; do
     from=$(cut -d/ -f2 <<<"$file") room=${include%%/*} header=${include#*/}
     [ "$from" = "$room" ] || [ "$header" = "$room.h" ] || [ "$room" = base ] ||
         wrong+="$file includes $include, which is behind the door; "
-done < <(grep -rHoE --include='*.[ch]' '#[[:space:]]*include[[:space:]]+"(base|region|shim|profile|symbol|analyse|render)/[^"]+"' src tools/squall 2>/dev/null |
+done < <(grep -rHoE --include='*.[ch]' '#[[:space:]]*include[[:space:]]+"(base|region|shim|profile|symbol|analyse|watch|render)/[^"]+"' src tools/squall 2>/dev/null |
     sed -E 's|^([^:]+):.*"([^"]+)"$|\1:\2|')
 finish "$wrong"

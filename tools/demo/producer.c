@@ -2,7 +2,9 @@
  *
  * It sends log lines, zstd-compressed, to the mock cluster that librdkafka brings along
  * (test.mock.num.brokers): the broker threads compress each batch with a context of its own, and
- * that is what `make demo` shows. Nothing in here knows of squall. */
+ * that is what `make demo` shows. Nothing in here knows of squall.
+ *
+ *   producer [MESSAGES]        prints how many were delivered */
 #include <librdkafka/rdkafka.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -13,7 +15,7 @@
 
 enum {
     THREADS = 2,
-    MESSAGES = 120000, /* of all threads together */
+    MESSAGES = 120000, /* of all threads together, if nobody says how many */
     MESSAGE_SIZE = 1000,
     LOG_SIZE = 16 << 20,
     LINE_MAX_SIZE = 512
@@ -27,7 +29,7 @@ struct sender {
 };
 
 /* Delivery reports come to whoever polls; main and the senders do. */
-static unsigned long delivered, failed;
+static unsigned long delivered, failed, wanted = MESSAGES;
 
 static void on_delivery(rd_kafka_t *kafka, const rd_kafka_message_t *message, void *opaque) {
     (void)kafka;
@@ -71,7 +73,7 @@ static void *send_messages(void *argument) {
 
     snprintf(name, sizeof name, "sender-%u", s->number);
     prctl(PR_SET_NAME, name);
-    for (uint64_t i = 0; i < MESSAGES / THREADS; i++) {
+    for (uint64_t i = 0; i < wanted / THREADS; i++) {
         const char *message =
             s->log + (i * 102947 + s->number * 104729) % (LOG_SIZE - MESSAGE_SIZE);
         while (rd_kafka_producev(s->kafka, RD_KAFKA_V_TOPIC("logs"),
@@ -112,10 +114,12 @@ static rd_kafka_t *make_producer(void) {
     return kafka;
 }
 
-int main(void) {
+int main(int count, char **arguments) {
     struct sender senders[THREADS];
     char *log = make_log();
     rd_kafka_t *kafka = make_producer();
+    if (count > 1)
+        wanted = strtoul(arguments[1], NULL, 10) / THREADS * THREADS;
     if (!log || !kafka)
         return 1;
 
@@ -130,5 +134,5 @@ int main(void) {
     rd_kafka_destroy(kafka);
     free(log);
     printf("producer: %lu messages delivered, %lu failed\n", delivered, failed);
-    return failed || delivered != MESSAGES;
+    return failed || delivered != wanted;
 }

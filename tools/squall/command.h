@@ -16,6 +16,11 @@ int command_run(int argc, char **argv);
 int command_report(int argc, char **argv);
 int command_pack(int argc, char **argv);
 int command_clean(int argc, char **argv);
+int command_metrics(int argc, char **argv);
+int command_ps(int argc, char **argv);
+int command_live(int argc, char **argv);
+int command_snapshot(int argc, char **argv);
+int command_top(int argc, char **argv);
 
 /* The folder to work on when none is given; returns an exit status, and says why. */
 int command_default_folder(const char *command, char *path, size_t size);
@@ -39,6 +44,8 @@ int message_option(const char *command, char **argv);
 struct namer;
 
 struct namer *namer_open(void); /* NULL: no memory, the dump has no names then */
+/* For a process that sees its files below `root` ("" = as we do). */
+struct namer *namer_open_below(const char *root);
 void namer_close(struct namer *namer);
 /* A profile_namer; data is the namer. */
 uint32_t namer_name(void *namer, const struct profile_process *p, uint32_t module, uint64_t address,

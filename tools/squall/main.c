@@ -17,6 +17,11 @@ static const struct command {
 } commands[] = {
     {"run", command_run, "run a program under the profiler and keep what it did"},
     {"report", command_report, "show what a program allocated, running or ended"},
+    {"ps", command_ps, "list the processes that run under the profiler"},
+    {"top", command_top, "a running process on the whole screen, or all of them"},
+    {"live", command_live, "tell what a running process allocates, a line an interval"},
+    {"snapshot", command_snapshot, "pack what a running process recorded so far"},
+    {"metrics", command_metrics, "figures of all running processes for Prometheus"},
     {"pack", command_pack, "pack what LD_PRELOAD alone left behind"},
     {"clean", command_clean, "remove what dead processes left behind"},
 };

@@ -15,8 +15,13 @@ struct namer {
 };
 
 struct namer *namer_open(void) {
+    return namer_open_below("");
+}
+
+struct namer *namer_open_below(const char *root) {
+    struct symbol_options options = {.root = *root ? root : NULL};
     struct namer *n = calloc(1, sizeof *n);
-    if (n && !(n->symbols = symbol_open(NULL))) {
+    if (n && !(n->symbols = symbol_open(&options))) {
         free(n);
         return NULL;
     }

@@ -1,0 +1,140 @@
+/* Every process on the machine that runs under squall: first by what processes have mapped, which
+ * finds them in other mount namespaces and without any folder; then by the folders, which finds
+ * those whose maps are not ours to read, or that run out of sight (a shared volume). */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#define KERNEL_THREAD 0x00200000u /* PF_KTHREAD of the flags in /proc/PID/stat */
+
+struct search {
+    int (*each)(void *data, const struct profile_found *found);
+    void *data;
+    struct profile_unseen *unseen;
+    struct profile_found *found; /* one at a time */
+    uint64_t *keys;              /* of those told already */
+    size_t count, room;
+    uint64_t own_namespace;
+};
+
+/* True the first time that a region is met. */
+static bool is_new(struct search *s, uint64_t key) {
+    for (size_t i = 0; i < s->count; i++)
+        if (s->keys[i] == key)
+            return false;
+    if (s->count == s->room) {
+        size_t room = s->room ? s->room * 2 : 64;
+        uint64_t *keys = reallocarray(s->keys, room, sizeof *keys);
+        if (!keys)
+            return false;
+        s->keys = keys;
+        s->room = room;
+    }
+    s->keys[s->count++] = key;
+    return true;
+}
+
+/* Kernel threads have no memory to look at: that they are closed says nothing. */
+static bool is_kernel_thread(int pid) {
+    char path[64], text[1024];
+    unsigned flags = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (fd >= 0)
+        close(fd);
+    if (got <= 0)
+        return true; /* gone */
+    text[got] = 0;
+    const char *after = strrchr(text, ')');
+    if (!after || sscanf(after, ") %*c %*d %*d %*d %*d %*d %u", &flags) != 1)
+        return false;
+    return flags & KERNEL_THREAD;
+}
+
+static int look_at_process(struct search *s, int pid) {
+    struct profile_error why = {.text = ""};
+    int status = profile_find_pid(pid, s->found, &why);
+    if (status == 0)
+        return is_new(s, s->found->key) ? s->each(s->data, s->found) : 0;
+    if (status == -ENOMEM)
+        return status;
+    if (status == -EREMOTE) {
+        if (s->unseen->out_of_reach++ == 0)
+            base_copy(s->unseen->why, sizeof s->unseen->why, why.text);
+    } else if (status != -ENOENT && status != -ESRCH && !is_kernel_thread(pid)) {
+        s->unseen->closed++;
+    }
+    return 0;
+}
+
+static int look_at_processes(struct search *s) {
+    DIR *proc = opendir("/proc");
+    struct dirent *entry;
+    int status = 0;
+    if (!proc) {
+        s->unseen->no_proc = true;
+        return 0;
+    }
+    while (status == 0 && (entry = readdir(proc)))
+        if (isdigit((unsigned char)entry->d_name[0]))
+            status = look_at_process(s, atoi(entry->d_name));
+    closedir(proc);
+    return status;
+}
+
+static int consider_file(void *data, const struct profile_file *file) {
+    struct search *s = data;
+    struct source source;
+    struct region_header h;
+    if (file->packed ||
+        (!file->mapped && file->state != PROFILE_RUNNING && file->state != PROFILE_UNKNOWN) ||
+        !is_new(s, file->key))
+        return 0;
+    if (source_open(&source, AT_FDCWD, file->path, false, NULL) != 0)
+        return 0;
+    struct profile_found *found = s->found;
+    memset(found, 0, sizeof *found);
+    memcpy(found->path, file->path, sizeof found->path);
+    memcpy(found->file, file->path, sizeof found->file);
+    found_fill(found, &source);
+    found->state = file->state;
+    if (source_read(&source, 0, &h, sizeof h, NULL) == 0 && s->own_namespace &&
+        h.pid_namespace == s->own_namespace)
+        found->pid = h.pid;
+    source_close(&source);
+    return s->each(s->data, found);
+}
+
+static int look_at_folder(void *data, const char *path) {
+    int status = profile_list(path, consider_file, data);
+    struct search *s = data;
+    if (status == -EACCES || status == -EPERM) {
+        if (s->unseen->folders++ == 0)
+            base_copy(s->unseen->folder, sizeof s->unseen->folder, path);
+        return 0;
+    }
+    return status < 0 && status != -ENOMEM ? 0 : status; /* a folder that went away has nothing */
+}
+
+int profile_find(int (*each)(void *data, const struct profile_found *found), void *data,
+                 struct profile_unseen *unseen) {
+    struct profile_unseen ignored;
+    struct stat own;
+    struct search s = {.each = each, .data = data, .unseen = unseen ? unseen : &ignored};
+    memset(s.unseen, 0, sizeof *s.unseen);
+    s.own_namespace = stat("/proc/self/ns/pid", &own) == 0 ? own.st_ino : 0;
+    s.found = malloc(sizeof *s.found);
+    int status = s.found ? look_at_processes(&s) : -ENOMEM;
+    if (status == 0)
+        status = profile_places(NULL, look_at_folder, &s);
+    free(s.found);
+    free(s.keys);
+    return status;
+}

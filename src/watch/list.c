@@ -1,0 +1,117 @@
+/* All processes of the machine that run under squall. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "watch.h"
+
+struct search {
+    struct watch_list *list;
+    bool *seen; /* of the watches that were there before */
+    uint32_t before;
+};
+
+static int add(struct watch_list *list, const struct profile_found *found) {
+    struct profile_error ignored;
+    if (list->count == list->room) {
+        uint32_t room = list->room ? list->room * 2 : 16;
+        struct watch **grown = reallocarray(list->watches, room, sizeof *grown);
+        if (!grown)
+            return -ENOMEM;
+        list->watches = grown;
+        list->room = room;
+    }
+    /* One that ended since it was found is no loss. */
+    if (watch_open_found(found, &list->watches[list->count], &ignored) == 0)
+        list->count++;
+    return 0;
+}
+
+static int consider(void *data, const struct profile_found *found) {
+    struct search *s = data;
+    for (uint32_t i = 0; i < s->before; i++)
+        if (watch_found(s->list->watches[i])->key == found->key) {
+            s->seen[i] = true;
+            return 0;
+        }
+    return add(s->list, found);
+}
+
+static int by_age(const void *a, const void *b) {
+    const struct profile_found *x = watch_found(*(struct watch *const *)a);
+    const struct profile_found *y = watch_found(*(struct watch *const *)b);
+    if (x->start_realtime_ns != y->start_realtime_ns)
+        return x->start_realtime_ns < y->start_realtime_ns ? -1 : 1;
+    return (x->key > y->key) - (x->key < y->key);
+}
+
+int watch_list_find(struct watch_list *list) {
+    struct search s = {.list = list, .before = list->count};
+    s.seen = calloc(list->count + 1u, sizeof *s.seen);
+    if (!s.seen)
+        return -ENOMEM;
+    int status = profile_find(consider, &s, &list->unseen);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (i >= s.before || s.seen[i] || status)
+            list->watches[kept++] = list->watches[i];
+        else
+            watch_close(list->watches[i]);
+    }
+    list->count = kept;
+    if (kept)
+        qsort(list->watches, kept, sizeof *list->watches, by_age);
+    free(s.seen);
+    return status;
+}
+
+void watch_list_read(struct watch_list *list) {
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct profile_error ignored;
+        enum watch_event event;
+        if (watch_read(list->watches[i], &event, &ignored) == 0 && event != WATCH_ENDED)
+            list->watches[kept++] = list->watches[i];
+        else
+            watch_close(list->watches[i]);
+    }
+    list->count = kept;
+}
+
+void watch_list_free(struct watch_list *list) {
+    for (uint32_t i = 0; i < list->count; i++)
+        watch_close(list->watches[i]);
+    free(list->watches);
+    memset(list, 0, sizeof *list);
+}
+
+static void append(char *out, size_t size, const char *text) {
+    size_t at = strlen(out);
+    snprintf(out + at, size - at, "%s%s", at ? "; " : "", text);
+}
+
+const char *watch_unseen(const struct profile_unseen *u, char *out, size_t size) {
+    char text[1024];
+    out[0] = 0;
+    if (u->no_proc)
+        append(out, size, "/proc cannot be read: only the folders were looked at");
+    if (u->closed) {
+        snprintf(text, sizeof text,
+                 "%u process%s not looked at: permission denied%s", u->closed,
+                 u->closed == 1 ? "" : "es", geteuid() ? " (root sees them)" : "");
+        append(out, size, text);
+    }
+    if (u->out_of_reach) {
+        snprintf(text, sizeof text, "%s%.*s", u->out_of_reach > 1 ? "among others, " : "",
+                 (int)sizeof u->why, u->why);
+        append(out, size, text);
+    }
+    if (u->folders) {
+        snprintf(text, sizeof text, "%s%s cannot be listed", u->folder,
+                 u->folders > 1 ? " and other folders" : "");
+        append(out, size, text);
+    }
+    return out;
+}

@@ -1,0 +1,22 @@
+/* What the files of the command "metrics" share: metrics.c (options, order of things), serve.c
+ * (HTTP), fleet.c and fleet_process.c (the figures). */
+#ifndef SQUALL_METRICS_H
+#define SQUALL_METRICS_H
+
+#include "command.h"
+#include "fleet.h"
+
+/* ---- serve.c ---- */
+
+struct serve;
+
+/* Writes a new document: the figures of now. Called by one thread at a time; returns 0 or a
+ * negative errno. */
+typedef int serve_write(void *data, FILE *out, bool openmetrics);
+
+/* Serves GET /metrics at "ADDRESS:PORT", "[ADDRESS]:PORT", ":PORT" (all addresses) or "PORT" (this
+ * machine only) from a thread of its own. Returns an exit status, and says why. */
+int serve_start(const char *where, serve_write *write, void *data, struct serve **serve);
+void serve_stop(struct serve *serve);
+
+#endif
