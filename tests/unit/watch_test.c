@@ -106,7 +106,7 @@ static void keeps_the_last_seconds(void **state) {
         assert_int_equal(bins[i], 500);
     assert_int_equal(watch_history_bins(h, 38, bins, 4), 9 * 500 + 250);
     assert_int_equal(bins[0], 0); /* before it was watched */
-    w.found.key = 8; /* exec: another image, from zero */
+    w.found.key = 8;              /* exec: another image, from zero */
     assert_int_equal(watch_history_add(h, &w), 0);
     assert_int_equal(h->count, 1);
     assert_true(h->change.seconds == 0);
