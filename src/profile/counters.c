@@ -288,8 +288,8 @@ int profile_reader_count(struct profile_reader *r, struct profile_counters *c, b
 
 /* ---- the rest ---- */
 
-int profile_reader_load(struct profile_reader *r, enum profile_state state,
-                        struct profile *profile, struct profile_error *error) {
+int profile_reader_load(struct profile_reader *r, enum profile_state state, struct profile *profile,
+                        struct profile_error *error) {
     bool mapped = state == PROFILE_RUNNING;
     memset(profile, 0, sizeof *profile);
     struct profile_process *p = profile_add(profile);
@@ -321,7 +321,7 @@ static int copy_array(void **to, uint32_t *room, const void *from, uint32_t coun
     return status;
 }
 
-#define COPY_ARRAY(name, count, room)                                                             \
+#define COPY_ARRAY(name, count, room) \
     copy_array((void **)&kept.name, &kept.room, from->name, from->count, sizeof *kept.name)
 
 int profile_counters_copy(struct profile_counters *to, const struct profile_counters *from) {

@@ -350,10 +350,7 @@ int profile_pack(const char *const *regions, uint32_t count, const char *output,
 int profile_pack_found(const struct profile_found *found, const char *output, profile_namer *namer,
                        void *data, struct profile_error *error) {
     const char *region = found->path;
-    struct job job = {.regions = &region,
-                      .count = 1,
-                      .follow = found->by_mapping,
-                      .namer = namer,
-                      .data = data};
+    struct job job = {
+        .regions = &region, .count = 1, .follow = found->by_mapping, .namer = namer, .data = data};
     return pack_job(&job, output, false, error);
 }

@@ -345,9 +345,9 @@ struct profile_count_function {
 
 /* The sums of a moment, cheap to have: no names, no stacks. Sums only grow, live bytes apart. */
 struct profile_counters {
-    uint64_t raw_ns;        /* CLOCK_MONOTONIC_RAW when they were read */
-    uint64_t realtime_ns;   /* and CLOCK_REALTIME */
-    uint64_t cells_raw_ns;  /* when cells were read, which may be earlier (see `cells` below) */
+    uint64_t raw_ns;       /* CLOCK_MONOTONIC_RAW when they were read */
+    uint64_t realtime_ns;  /* and CLOCK_REALTIME */
+    uint64_t cells_raw_ns; /* when cells were read, which may be earlier (see `cells` below) */
     uint64_t allocs, frees, bytes;    /* of threads: exact */
     uint64_t freed_bytes, live_bytes; /* of cells */
     uint64_t allocator_ticks;

@@ -32,7 +32,9 @@ const char *render_short_count(char *out, size_t size, double count) {
         unit++;
     }
     int digits = unit == 0 ? (count < 9.95 && count > 0 ? 1 : 0)
-                           : (count < 9.995 ? 2 : count < 99.95 ? 1 : 0);
+                           : (count < 9.995   ? 2
+                              : count < 99.95 ? 1
+                                              : 0);
     if (unit)
         snprintf(out, size, "%.*f%c", digits, count, units[unit]);
     else

@@ -155,8 +155,7 @@ static void write_site(struct render_json *json, struct watch *watch, uint32_t r
     STRING("role", site ? analyse_role_name(site->role) : NULL);
     BOOLEAN("flagged", site && site->flagged);
     BOOLEAN("estimated", total->estimated);
-    write_site_sums(json, "difference", grew, true,
-                    (int64_t)(grew->bytes - grew->freed_bytes));
+    write_site_sums(json, "difference", grew, true, (int64_t)(grew->bytes - grew->freed_bytes));
     write_site_sums(json, "totals", total, true, (int64_t)total->live_bytes);
     json_close_map(json);
 }
@@ -220,7 +219,8 @@ int render_live_line(struct render_json *json, struct watch *watch,
         threads += c->threads[i].tid != 0;
     json_open_map(json, NULL);
     write_head(json, watch, live->event);
-    BOOLEAN("estimated", c->bytes > c->large_bytes && watch_found(watch)->mode != REGION_MODE_EXACT);
+    BOOLEAN("estimated",
+            c->bytes > c->large_bytes && watch_found(watch)->mode != REGION_MODE_EXACT);
     write_sums(json, watch, "difference", &change->grew, change);
     write_sums(json, watch, "totals", c, NULL);
     write_codecs(json, watch);

@@ -48,8 +48,7 @@ int render_live_text(FILE *out, struct watch *watch) {
     fprintf(out, "%s %9s/s %7s blocks/s  live %s%s", clock,
             analyse_format_bytes(x, sizeof x, rate(sums->bytes, span)),
             render_short_count(y, sizeof y, per_second(sums->allocs, span)),
-            a && a->totals.estimated ? "~" : "",
-            analyse_format_bytes(z, sizeof z, c->live_bytes));
+            a && a->totals.estimated ? "~" : "", analyse_format_bytes(z, sizeof z, c->live_bytes));
     uint32_t count = watch_codecs(sums, codecs);
     for (uint32_t i = 0; i < count && i < 2; i++)
         add_codec(out, &codecs[i], span);
@@ -80,15 +79,17 @@ static void list_line(FILE *out, const struct watch *w, unsigned width, bool sin
     if (a)
         snprintf(findings, sizeof findings, "%u", a->finding_count);
     fprintf(out, "%7s  %-7s %7s %10s %8s/s %7s %8s  %s\n", pid,
-            watch_state(w) == PROFILE_UNKNOWN           ? "unknown"
+            watch_state(w) == PROFILE_UNKNOWN  ? "unknown"
             : found->mode == REGION_MODE_EXACT ? "exact"
-                                                       : "default",
+                                               : "default",
             render_age(age, sizeof age, watch_seconds(w)),
             analyse_format_bytes(live, sizeof live, watch_counters(w)->live_bytes),
             analyse_format_bytes(bytes, sizeof bytes, rate(sums->bytes, span)),
             render_short_count(count, sizeof count, per_second(sums->allocs, span)), findings,
             render_clean(name, sizeof name, *found->exe ? render_base_name(found->exe) : "?",
-                         width > 66 ? width - 65 : width ? 14 : 0));
+                         width > 66 ? width - 65
+                         : width    ? 14
+                                    : 0));
 }
 
 int render_list_text(FILE *out, const struct watch_list *list, unsigned width, bool since_start) {

@@ -48,9 +48,9 @@ int render_text_summary(const struct render_text *text, const struct analysis *a
 /* ---- live_json.c: moments of a process that runs, an object a line ---- */
 
 struct render_live {
-    const char *event;   /* what the last read brought, see docs/live.md; NULL = nothing */
-    uint32_t sites;      /* how many, those that grew most first */
-    bool findings;       /* with the findings of the last look */
+    const char *event; /* what the last read brought, see docs/live.md; NULL = nothing */
+    uint32_t sites;    /* how many, those that grew most first */
+    bool findings;     /* with the findings of the last look */
 };
 
 struct render_json *render_lines_begin(FILE *out); /* NULL: no memory */

@@ -98,8 +98,7 @@ const char *watch_unseen(const struct profile_unseen *u, char *out, size_t size)
     if (u->no_proc)
         append(out, size, "/proc cannot be read: only the folders were looked at");
     if (u->closed) {
-        snprintf(text, sizeof text,
-                 "%u process%s not looked at: permission denied%s", u->closed,
+        snprintf(text, sizeof text, "%u process%s not looked at: permission denied%s", u->closed,
                  u->closed == 1 ? "" : "es", geteuid() ? " (root sees them)" : "");
         append(out, size, text);
     }

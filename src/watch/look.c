@@ -131,14 +131,20 @@ static bool is_one_of(const char *name, const char *const *list) {
 /* Ways into an allocator, and where every stack begins: they tell nothing. */
 static bool is_dull(const struct analyse_frame *f, bool first) {
     static const char *const entries[] = {
-        "malloc",        "calloc",  "realloc",       "reallocarray", "memalign", "posix_memalign",
-        "aligned_alloc", "pvalloc", "__libc_malloc", "strdup",       "__strdup", "valloc",
-        NULL,
+        "malloc",         "calloc",        "realloc", "reallocarray",  "memalign",
+        "posix_memalign", "aligned_alloc", "pvalloc", "__libc_malloc", "strdup",
+        "__strdup",       "valloc",        NULL,
     };
     static const char *const roots[] = {
-        "start_thread",           "clone3",            "clone",
-        "__clone3",               "__clone",           "_start",
-        "__libc_start_call_main", "__libc_start_main", "__libc_start_main_impl",
+        "start_thread",
+        "clone3",
+        "clone",
+        "__clone3",
+        "__clone",
+        "_start",
+        "__libc_start_call_main",
+        "__libc_start_main",
+        "__libc_start_main_impl",
         NULL,
     };
     if (f->module_flags & REGION_MODULE_SQUALL)
@@ -146,8 +152,7 @@ static bool is_dull(const struct analyse_frame *f, bool first) {
     if (!f->function)
         return false;
     return is_one_of(f->function, entries) || strncmp(f->function, "operator new", 12) == 0 ||
-           strncmp(f->function, "std::", 5) == 0 ||
-           strncmp(f->function, "__gnu_cxx::", 11) == 0 ||
+           strncmp(f->function, "std::", 5) == 0 || strncmp(f->function, "__gnu_cxx::", 11) == 0 ||
            is_one_of(f->function, roots) || (!first && strcmp(f->function, "main") == 0);
 }
 
@@ -158,14 +163,14 @@ static void append_frame(char *out, size_t size, const struct analyse_frame *f, 
     if (f->function)
         snprintf(out + at, size - at, "%s%.120s", first ? "" : " ← ", f->function);
     else
-        snprintf(out + at, size - at, "%s%.60s+0x%llx", first ? "" : " ← ",
-                 module ? module : "JIT", (unsigned long long)f->offset);
+        snprintf(out + at, size - at, "%s%.60s+0x%llx", first ? "" : " ← ", module ? module : "JIT",
+                 (unsigned long long)f->offset);
 }
 
 static char *make_name(struct watch *w, const struct analyse_site *site) {
     char text[512] = "";
-    struct analyse_stack stack =
-        analyse_name_stack(w->look->names, &w->look->profile.processes[0], site->site->stack, false);
+    struct analyse_stack stack = analyse_name_stack(w->look->names, &w->look->profile.processes[0],
+                                                    site->site->stack, false);
     unsigned shown = 0;
     for (uint32_t i = 0; i < stack.count && shown < NAME_FRAMES; i++)
         if (stack.frames[i].function && !is_dull(&stack.frames[i], shown == 0))

@@ -123,9 +123,8 @@ static void call_rows(struct watch_view *v, struct watch *w, const struct span *
         const struct profile_count_function *total = &c->functions[i];
         const struct profile_count_function *grew =
             i < span->sums->function_count ? &span->sums->functions[i] : total;
-        const char *function = a && i < a->process->codec_function_count
-                                   ? a->process->codec_functions[i].name
-                                   : "";
+        const char *function =
+            a && i < a->process->codec_function_count ? a->process->codec_functions[i].name : "";
         const char *direction = analyse_direction_name(total->direction);
         char name[300];
         if (total->calls == 0)
@@ -192,11 +191,13 @@ void rows_of_list(struct watch_view *v, const struct watch_list *list) {
         const char *slash = strrchr(found->exe, '/');
         bool total = v->since_start || change->seconds <= 0;
         double seconds = total ? watch_seconds(w) : change->seconds;
-        struct watch_row *row =
-            view_add(v, slash ? slash + 1 : *found->exe ? found->exe : "?",
-                     watch_state(w) == PROFILE_UNKNOWN ? "unknown"
-                     : found->mode == REGION_MODE_EXACT ? "exact"
-                                                        : "default");
+        struct watch_row *row = view_add(v,
+                                         slash         ? slash + 1
+                                         : *found->exe ? found->exe
+                                                       : "?",
+                                         watch_state(w) == PROFILE_UNKNOWN  ? "unknown"
+                                         : found->mode == REGION_MODE_EXACT ? "exact"
+                                                                            : "default");
         if (!row)
             continue;
         row->key = found->key;

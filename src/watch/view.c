@@ -8,11 +8,8 @@
 
 /* What is looked for first: what allocates most right now. */
 static const uint32_t first_sort[WATCH_TAB_COUNT] = {
-    [WATCH_FINDINGS] = 0,
-    [WATCH_SITES] = 0,
-    [WATCH_THREADS] = 0,
-    [WATCH_CALLS] = 0,
-    [WATCH_PROCESSES] = 4,
+    [WATCH_FINDINGS] = 0, [WATCH_SITES] = 0,     [WATCH_THREADS] = 0,
+    [WATCH_CALLS] = 0,    [WATCH_PROCESSES] = 4,
 };
 
 void watch_view_open(struct watch_view *v, enum watch_tab tab) {

@@ -60,8 +60,8 @@ double watch_seconds(const struct watch *watch);
 int watch_descriptor(const struct watch *watch);
 
 /* Loads and analyses all, if it is worth its cost now: when `must` is set, at the first time, or
- * when a second has passed and what it cost last time is less than 1/250 of the time since. Returns 0
- * or a negative errno; what was there before stays then. */
+ * when a second has passed and what it cost last time is less than 1/250 of the time since. Returns
+ * 0 or a negative errno; what was there before stays then. */
 int watch_look(struct watch *watch, bool must, struct profile_error *error);
 /* What watch_look made; NULL before. Of the same region as the counters, but older. */
 const struct analysis *watch_analysis(const struct watch *watch);

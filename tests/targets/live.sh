@@ -3,6 +3,7 @@
 # none of it reaches them: no signal, no ptrace stop.
 . "$(dirname "$0")/lib.sh"
 build become
+unset XDG_RUNTIME_DIR
 fresh
 
 # begin NAME [COMMAND…]: starts the target (under COMMAND), its number in $pid; it reads descriptor
@@ -126,8 +127,30 @@ if unshare -m true 2>/dev/null; then
     echo end >&7
     exec 7>&-
     wait "$started" 2>/dev/null
+    # Nowhere to write: a region that has no name anywhere.
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    begin nameless unshare -m sh -c 'for d in /tmp /dev/shm "$0"; do
+        mount --bind $d $d && mount -o remount,ro,bind $d || exit 99; done; exec "$@"' "$dumps"
+    "$SQUALL_BIN" ps --json 2>/dev/null | grep -q "\"pid\":$pid,[^}]*\"region\":\"/memfd:squall" &&
+        "$SQUALL_BIN" snapshot "$pid" --quiet -o "$TMPDIR/nameless.squall" &&
+        "$SQUALL_BIN" report "$TMPDIR/nameless.squall" | grep -q 'allocate_some' &&
+        ok "found without a file, and named" || not_ok "memfd" "$("$SQUALL_BIN" ps --json 2>&1)"
+    echo end >&7
+    exec 7>&-
+    wait "$started" 2>/dev/null
 else
     echo "ok found in another mount namespace # skip no namespaces here"
+    echo "ok found without a file # skip no namespaces here"
+fi
+if unshare -mpf --mount-proc true 2>/dev/null; then
+    begin inner unshare -mpf --mount-proc
+    "$SQUALL_BIN" ps --json 2>/dev/null | grep -q "\"inner_pid\":1,[^}]*\"exe\":\"$TMPDIR/become\"" && [ "$pid" = 1 ] &&
+        ok "found in another process namespace" || not_ok "process namespace" "$("$SQUALL_BIN" ps --json 2>&1)"
+    echo end >&7
+    exec 7>&-
+    wait "$started" 2>/dev/null
+else
+    echo "ok found in another process namespace # skip no namespaces here"
 fi
 if [ "$(id -u)" = 0 ] && setpriv --reuid 65534 --clear-groups true 2>/dev/null; then
     begin rooted

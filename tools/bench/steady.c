@@ -16,9 +16,9 @@ static unsigned long long now(clockid_t clock) {
 static void *tell(void *nothing) {
     char line[128];
     for (;;) {
-        int length = snprintf(line, sizeof line, "%llu %lu %llu\n", now(CLOCK_MONOTONIC),
-                              __atomic_load_n(&delivered, __ATOMIC_RELAXED),
-                              now(CLOCK_PROCESS_CPUTIME_ID));
+        int length =
+            snprintf(line, sizeof line, "%llu %lu %llu\n", now(CLOCK_MONOTONIC),
+                     __atomic_load_n(&delivered, __ATOMIC_RELAXED), now(CLOCK_PROCESS_CPUTIME_ID));
         if (write(1, line, (size_t)length) < 0)
             return nothing;
         usleep(20000);

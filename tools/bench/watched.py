@@ -7,6 +7,7 @@ message cost the producer in processor time, and what the watchers took of a pro
 
     tools/bench/watched.py [PAIRS]        80 by default: a minute"""
 import fcntl
+import math
 import os
 import pty
 import signal
@@ -51,6 +52,8 @@ class Producer:
         """Messages per second and processor time per message, over whole intervals."""
         first = len(self.told)
         time.sleep(TURN)
+        while len(self.told) < first + 3:  # on a machine that is busy elsewhere
+            time.sleep(0.02)
         a, b = self.told[first], self.told[-1]
         return (b[1] - a[1]) / (b[0] - a[0]) * 1e9, (b[2] - a[2]) / max(b[1] - a[1], 1)
 
@@ -105,7 +108,8 @@ class Watchers:
 
 
 def measure(producer, pairs):
-    """Percent by which a watched turn was faster and a message dearer; percent of a processor."""
+    """By how much a watched turn was faster and a message dearer, as logarithms: the mean of ratios
+    that scatter would always be above 1. And percent of a processor."""
     speed, cost = [], []
     watchers = Watchers(producer.process.pid)
     time.sleep(SETTLE)
@@ -115,8 +119,8 @@ def measure(producer, pairs):
         for kind in ("alone", "watched") if i % 2 == 0 else ("watched", "alone"):
             watchers.signal(signal.SIGSTOP if kind == "alone" else signal.SIGCONT)
             turns[kind] = producer.turn()
-        speed.append((turns["watched"][0] / turns["alone"][0] - 1) * 100)
-        cost.append((turns["watched"][1] / turns["alone"][1] - 1) * 100)
+        speed.append(math.log(turns["watched"][0] / turns["alone"][0]))
+        cost.append(math.log(turns["watched"][1] / turns["alone"][1]))
     after = watchers.cpu()
     watchers.end()
     return speed, cost, {n: (after[n] - before[n]) / (pairs * TURN) * 100 for n in after}
@@ -124,7 +128,8 @@ def measure(producer, pairs):
 
 def row(title, values):
     error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0
-    return f"| {title} | {statistics.median(values):+.2f} | {statistics.mean(values):+.2f} ± {error:.2f} |"
+    median, mean = (math.expm1(f(values)) * 100 for f in (statistics.median, statistics.mean))
+    return f"| {title} | {median:+.2f} | {mean:+.2f} ± {error * 100:.2f} |"
 
 
 def main():

@@ -146,8 +146,7 @@ static void wait_until(const struct watch *watch, uint64_t due) {
 
 static int show(struct job *job, struct render_json *json, struct watch *watch,
                 enum watch_event event) {
-    struct render_live live = {
-        .event = name_of(event), .sites = job->sites, .findings = true};
+    struct render_live live = {.event = name_of(event), .sites = job->sites, .findings = true};
     struct profile_error ignored;
     /* Names and findings of what is over are those of its last moment. */
     bool last = event == WATCH_ENDED || event == WATCH_REPLACED;

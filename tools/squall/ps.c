@@ -27,8 +27,10 @@ struct job {
 /* Returns 0, an exit status, or -1: nothing more to do. */
 static int parse_options(struct job *job, int argc, char **argv) {
     static const struct option options[] = {
-        {"every", required_argument, NULL, 'e'}, {"no-findings", no_argument, NULL, 'n'},
-        {"json", no_argument, NULL, 'j'},        {"help", no_argument, NULL, 'h'},
+        {"every", required_argument, NULL, 'e'},
+        {"no-findings", no_argument, NULL, 'n'},
+        {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     int option, status = 0;

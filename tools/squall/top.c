@@ -140,8 +140,7 @@ void top_show_list(struct top *top) {
 
 /* Until a key, the end of the process, or the time has come. */
 static void wait_for_something(struct top *top, uint64_t due) {
-    struct pollfd wait[2] = {{.fd = STDIN_FILENO, .events = POLLIN},
-                             {.fd = -1, .events = POLLIN}};
+    struct pollfd wait[2] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
     uint64_t at = live_now(), left = due > at ? due - at : 0;
     struct timespec pause = {(time_t)(left / 1000000000u), (long)(left % 1000000000u)};
     if (top->watch && !top->over && !top->paused)

@@ -30,10 +30,10 @@ struct top {
     struct watch_view view;
     enum watch_tab tab; /* of a process, kept while the list is shown */
     struct top_detail detail;
-    uint32_t first;   /* row at the top of the table */
-    bool typing;      /* the filter */
+    uint32_t first; /* row at the top of the table */
+    bool typing;    /* the filter */
     bool paused;
-    bool over;        /* the process has ended */
+    bool over; /* the process has ended */
     bool quit;
     char status[400]; /* what happened, until a key is pressed or something else happens */
     uint64_t listed;  /* when processes were looked for */
@@ -79,8 +79,8 @@ void top_key(struct top *top, int key);
 
 void top_choose(struct top *top, const struct profile_found *found);
 void top_show_list(struct top *top);
-void top_refresh(struct top *top); /* reads everything anew, unless paused */
-void top_refill(struct top *top);  /* the rows alone */
+void top_refresh(struct top *top);  /* reads everything anew, unless paused */
+void top_refill(struct top *top);   /* the rows alone */
 void top_look_now(struct top *top); /* names and findings, whatever that takes */
 
 #endif

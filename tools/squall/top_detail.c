@@ -109,9 +109,9 @@ static void add_sums(struct top_detail *d, const struct analyse_site *site) {
             analyse_format_time(live, sizeof live, (double)site->life.max),
             analyse_format_time(mean, sizeof mean, site->life.mean));
     if (site->codec || site->flagged)
-        add(d, "  %s%s%s%s%s", site->codec ? site->codec : "",
-            site->codec_function ? " in " : "", site->codec_function ? site->codec_function : "",
-            site->served_by ? " for " : "", site->served_by ? site->served_by : "");
+        add(d, "  %s%s%s%s%s", site->codec ? site->codec : "", site->codec_function ? " in " : "",
+            site->codec_function ? site->codec_function : "", site->served_by ? " for " : "",
+            site->served_by ? site->served_by : "");
 }
 
 void top_detail_site(struct top *top, uint32_t id) {

@@ -44,13 +44,13 @@ static void draw_rates(struct top *top) {
     char now[40], start[40], count[32], text[256], span[32], all[32];
     double seconds = watch_seconds(top->watch);
     snprintf(span, sizeof span, "last %.0f s", change->seconds);
-    snprintf(text, sizeof text, "Allocates %12s %8s/s  (%s)   %s, %s/s since start",
-             bytes_rate(now, sizeof now, change->grew.bytes, change->seconds),
-             render_short_count(count, sizeof count,
-                                change->seconds > 0 ? (double)change->grew.allocs / change->seconds
-                                                    : 0),
-             span, bytes_rate(start, sizeof start, c->bytes, seconds),
-             render_short_count(all, sizeof all, seconds > 0 ? (double)c->allocs / seconds : 0));
+    snprintf(
+        text, sizeof text, "Allocates %12s %8s/s  (%s)   %s, %s/s since start",
+        bytes_rate(now, sizeof now, change->grew.bytes, change->seconds),
+        render_short_count(count, sizeof count,
+                           change->seconds > 0 ? (double)change->grew.allocs / change->seconds : 0),
+        span, bytes_rate(start, sizeof start, c->bytes, seconds),
+        render_short_count(all, sizeof all, seconds > 0 ? (double)c->allocs / seconds : 0));
     top_put(1, 0, -1, TOP_PLAIN, text);
 }
 
@@ -164,8 +164,8 @@ static void draw_titles(const struct top *top, int line) {
     int column = 0;
     top_fill(line, TOP_REVERSE);
     for (uint32_t i = 0; i < count; i++)
-        column = put_field(line, column, &columns[i],
-                           top->view.sort == i ? TOP_TITLE : TOP_REVERSE, columns[i].title);
+        column = put_field(line, column, &columns[i], top->view.sort == i ? TOP_TITLE : TOP_REVERSE,
+                           columns[i].title);
     const char *name = top->view.tab == WATCH_FINDINGS ? "WHAT"
                        : top->view.tab == WATCH_CALLS  ? "FUNCTION"
                                                        : "NAME";
@@ -250,9 +250,9 @@ static void draw_status(struct top *top) {
 }
 
 static void draw_keys(const struct top *top) {
-    static const char *const table[][2] = {{"F1", "Help"},   {"F3/", "Filter"}, {"F6>", "Sort"},
+    static const char *const table[][2] = {{"F1", "Help"},    {"F3/", "Filter"}, {"F6>", "Sort"},
                                            {"Enter", "Look"}, {"r", "Rates"},    {"p", "Processes"},
-                                           {"Spc", "Pause"}, {"q", "Quit"}};
+                                           {"Spc", "Pause"},  {"q", "Quit"}};
     static const char *const read[][2] = {{"Esc", "Back"}, {"↑↓", "Scroll"}, {"q", "Quit"}};
     bool reading = top->detail.open;
     size_t count = reading ? ARRAY_SIZE(read) : ARRAY_SIZE(table);

@@ -36,8 +36,8 @@ __attribute__((noinline)) static void *grow_block(void *block) {
 /* Puts a block where the neighbour finds it, and frees what lay there. */
 __attribute__((noinline)) static void hand_over(int thread, unsigned n) {
     struct slot *slot = &slots[(thread + 1) % count][n % HELD];
-    free(__atomic_exchange_n(&slot->block, n % 8 ? make_small(n) : make_large(n),
-                             __ATOMIC_ACQ_REL));
+    free(
+        __atomic_exchange_n(&slot->block, n % 8 ? make_small(n) : make_large(n), __ATOMIC_ACQ_REL));
 }
 
 static void *work(void *argument) {
