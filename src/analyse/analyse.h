@@ -37,7 +37,8 @@ struct analyse_stack {
 
 struct analyse_names;
 
-/* `symbols` may be NULL: then only the names in the dump are used. */
+/* `symbols` may be NULL: then only the names in the dump are used. What was said of a process is
+ * remembered, so it must not change until another one is asked about. */
 struct analyse_names *analyse_names_open(struct symbols *symbols); /* NULL: no memory */
 void analyse_names_close(struct analyse_names *names);
 

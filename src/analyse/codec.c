@@ -117,6 +117,11 @@ static bool look_at(const struct profile_process *p, const struct analyse_frame 
     return true;
 }
 
+static bool is_codec(const struct profile_process *p, const struct analyse_frame *frame) {
+    struct named_call call;
+    return look_at(p, frame, &call);
+}
+
 /* The same choice as the shim's: the outermost, and where it serves both directions one further in
  * says which. */
 static bool classify(const struct profile_process *p, const struct analyse_stack *stack,
@@ -143,8 +148,10 @@ static uint64_t rest(uint64_t all, uint64_t output, uint64_t input) {
 
 static void complete(struct analyse_site *site, const struct profile_process *p,
                      struct analyse_names *names) {
+    struct named_call call = {0};
+    if (!analyse_names_any(names, p, site->site->stack, is_codec)) /* as most stacks are not */
+        return;
     struct analyse_stack stack = analyse_name_stack(names, p, site->site->stack, false);
-    struct named_call call;
     if (!classify(p, &stack, &call))
         return;
     if (!site->codec_function) {

@@ -268,14 +268,14 @@ static void add_trouble(struct trouble *troubles, uint32_t max, const char *text
 }
 
 /* The modules that stand in the stacks of the sites shown. */
-static bool *used_modules(const struct analysis *a) {
+static bool *used_modules(const struct analysis *a, struct analyse_names *names) {
     const struct profile_process *p = a->process;
     bool *used = calloc(p->module_count + 1u, sizeof(*used));
     for (uint32_t i = 0; used && i < a->site_count; i++) {
         uint32_t number = a->sites[i].site->stack;
         const struct profile_stack *stack = number < p->stack_count ? &p->stacks[number] : NULL;
         for (uint32_t f = 0; stack && f < stack->count; f++)
-            used[profile_find_module(p, stack, stack->frames[f])] = true;
+            used[analyse_names_module(names, p, stack, stack->frames[f])] = true;
     }
     return used;
 }
@@ -316,7 +316,8 @@ static int say_symbols(const struct analyse_visible *v) {
 }
 
 int analyse_visible_state(struct analysis *a, struct analyse_names *names, bool searches) {
-    struct analyse_visible v = {a, names, used_modules(a), named_modules(a->process), searches};
+    struct analyse_visible v = {a, names, used_modules(a, names), named_modules(a->process),
+                                searches};
     int error = v.used && v.named ? say_mode(a) : -ENOMEM;
     if (!error)
         error = say_place(a);

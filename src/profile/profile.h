@@ -246,6 +246,13 @@ void profile_free(struct profile *profile);
 /* The module that holds an address of a stack, or 0. */
 uint32_t profile_find_module(const struct profile_process *p, const struct profile_stack *stack,
                              uint64_t address);
+/* The same for a stack recorded at `event` (profile_stack.module_event), and for which events,
+ * first to last, the answer is this one: modules come and go. */
+struct profile_span {
+    uint32_t first, last;
+};
+uint32_t profile_find_module_span(const struct profile_process *p, uint32_t event, uint64_t address,
+                                  struct profile_span *span);
 
 /* The first value of a class of a histogram: see struct region_histogram. */
 uint64_t profile_class_start(uint32_t class);

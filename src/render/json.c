@@ -27,6 +27,7 @@ struct render_json *render_json_begin(FILE *out) {
 int render_json_process(struct render_json *json, const struct analysis *a,
                         struct analyse_names *names, bool lines) {
     json_write_process(json, a, names, lines);
+    json_drop_frames(json);
     return json->error;
 }
 
@@ -36,11 +37,13 @@ int render_json_end(struct render_json *json, bool broken) {
         json_close_map(json);
         json_new_line(json);
     }
+    json_flush(json);
     errno = 0;
     if ((fflush(json->out) || ferror(json->out)) && !json->error)
         json->error = errno ? -errno : -EIO;
     int error = json->error;
     yajl_gen_free(json->gen);
+    json_drop_frames(json);
     buffer_free(&json->scratch);
     free(json);
     return error;
