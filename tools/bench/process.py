@@ -1,6 +1,7 @@
 """The process part: start-up, bytes written, time of a report."""
 import glob
 import os
+import shutil
 
 from measure import Spread, added, in_turns, run_timed, say, shown, table
 from real import bytes_in
@@ -84,14 +85,19 @@ def heaptrack_row(place, folder):
     return [written, written, *read, "–", "–"]
 
 
-def make_many_sites(place, subject):
-    """A folder with a region of that many distinct stacks."""
-    folder = f"{place.root}/many-sites"
-    os.makedirs(folder, exist_ok=True)
-    words = [w for w in subject.words(folder) if not w.startswith("SQUALL_CONF=")]
-    run_timed(place, [*words, "SQUALL_CONF=mode:exact,region:512m"],
-              [f"{place.programs}/micro", "1000", "1", "paths", "17", str(MANY_SITES)])
-    return folder
+def many_sites(place, subject):
+    """Programs of that many distinct stacks: (title, folder with the region)."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    programs = {"17 frames": [f"{place.programs}/micro", "1000", "1", "paths", "17",
+                              str(MANY_SITES)]}
+    if shutil.which("node"):
+        programs["node, 70 frames"] = ["node", f"{here}/sites.js", "7500"]
+    for title, command in programs.items():
+        folder = f"{place.root}/many-sites-{len(title)}"
+        os.makedirs(folder, exist_ok=True)
+        words = [w for w in subject.words(folder) if not w.startswith("SQUALL_CONF=")]
+        run_timed(place, [*words, "SQUALL_CONF=mode:exact,region:512m"], command)
+        yield title, folder
 
 
 def recordings_markdown(place, squall, subjects, folders):
@@ -105,7 +111,8 @@ def recordings_markdown(place, squall, subjects, folders):
             squall_row(place, squall, folder)
         rows.append([f"{program}, {subjects[name].title}", *cells])
     if "exact" in subjects:
-        cells = squall_row(place, squall, make_many_sites(place, subjects["exact"]))
-        rows.append([f"{MANY_SITES:,} sites, squall exact", *cells])
+        for title, folder in many_sites(place, subjects["exact"]):
+            cells = squall_row(place, squall, folder)
+            rows.append([f"{MANY_SITES:,} sites ({title}), squall exact", *cells])
     return table(["recording", "KiB written", "KiB kept", "report, s", "again, s",
                   "its peak MiB", "pack, s", "report of the pack, s"], rows)
