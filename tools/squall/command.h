@@ -23,6 +23,21 @@ int command_default_folder(const char *command, char *path, size_t size);
 /* A screen about a profile; returns 0 or a negative errno. */
 int command_summary(const struct profile *profile, FILE *out);
 
+/* ---- inputs.c: what the arguments of a command lead to ---- */
+
+struct inputs {
+    const char *command;      /* its name, for messages */
+    struct profile *profiles; /* one for each argument */
+    uint32_t profile_count;
+    const struct profile_process **processes; /* of all of them, oldest first, each once */
+    uint32_t process_count;
+};
+
+/* Files, folders or process numbers, ended by NULL; without any the newest file of `folder` (NULL =
+ * where the shim writes). Returns an exit status, and says why; inputs_free in any case. */
+int inputs_load(struct inputs *in, const char *command, const char *folder, char **paths);
+void inputs_free(struct inputs *in);
+
 /* ---- message.c ---- */
 
 /* One line "squall: …" on stderr, written at once. */
