@@ -7,7 +7,7 @@
 
 #define FORMAT 1
 
-struct render_json *render_json_begin(FILE *out) {
+struct render_json *json_open(FILE *out) {
     struct render_json *json = calloc(1, sizeof(*json));
     if (!json)
         return NULL;
@@ -18,6 +18,13 @@ struct render_json *render_json_begin(FILE *out) {
         return NULL;
     }
     yajl_gen_config(json->gen, yajl_gen_print_callback, json_write_out, json);
+    return json;
+}
+
+struct render_json *render_json_begin(FILE *out) {
+    struct render_json *json = json_open(out);
+    if (!json)
+        return NULL;
     json_open_map(json, NULL);
     INTEGER("format", FORMAT);
     json_open_array(json, "processes");
@@ -37,6 +44,10 @@ int render_json_end(struct render_json *json, bool broken) {
         json_close_map(json);
         json_new_line(json);
     }
+    return json_close(json);
+}
+
+int json_close(struct render_json *json) {
     json_flush(json);
     errno = 0;
     if ((fflush(json->out) || ferror(json->out)) && !json->error)

@@ -20,6 +20,14 @@ struct render_json {
     char block[1u << 16];
 };
 
+/* ---- json.c: a document of another kind than the report's ---- */
+
+struct render_json *json_open(FILE *out); /* nothing is written yet; NULL: no memory */
+/* Flushes the stream, frees json and returns the first error. */
+int json_close(struct render_json *json);
+/* The next value begins a document of its own (JSON Lines). */
+void json_begin_line(struct render_json *json);
+
 /* ---- json_write.c: one value or bracket each; errors are kept in json->error ---- */
 
 void json_write_out(void *json, const char *text, size_t length);

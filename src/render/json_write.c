@@ -121,6 +121,10 @@ void json_close_array(struct render_json *json) {
     check(json, yajl_gen_array_close(json->gen));
 }
 
+void json_begin_line(struct render_json *json) {
+    yajl_gen_reset(json->gen, NULL);
+}
+
 void json_new_line(struct render_json *json) {
     json_write_out(json, "\n", 1); /* white space is free between two tokens */
 }

@@ -44,6 +44,42 @@ int render_text_process(const struct render_text *text, const struct analysis *a
 int render_text_summary(const struct render_text *text, const struct analysis *a,
                         struct analyse_names *names);
 
+/* ---- export.c: for other programs; docs/export.md says which ---- */
+
+enum render_format {
+    RENDER_PPROF,
+    RENDER_FOLDED,
+    RENDER_SPEEDSCOPE,
+    RENDER_DHAT,
+    RENDER_CSV,
+    RENDER_JSONL,
+    RENDER_FORMATS
+};
+
+/* What a format that has one figure a stack (folded, speedscope) tells. */
+enum render_value {
+    RENDER_BYTES,
+    RENDER_ALLOCS,
+    RENDER_LIVE_BYTES,
+    RENDER_LIVE_BLOCKS,
+    RENDER_TIME, /* in the allocator, nanoseconds */
+    RENDER_VALUES
+};
+
+struct render_export;
+
+const char *render_format_name(enum render_format format); /* "pprof" */
+const char *render_value_name(enum render_value value);    /* "bytes" */
+
+/* NULL: no memory. Every process given to it until its end has to stay as it is till then. */
+struct render_export *render_export_begin(FILE *out, enum render_format format,
+                                          enum render_value value, bool lines);
+int render_export_process(struct render_export *x, const struct analysis *a,
+                          struct analyse_names *names);
+/* Ends the document, flushes the stream and frees x. With `broken` it does not look whole. Returns
+ * the first error of all calls. */
+int render_export_end(struct render_export *x, bool broken);
+
 /* Columns of a stream: $COLUMNS, else the terminal's, else 0. */
 unsigned render_width(FILE *out);
 /* Whether to colour a stream when nobody said: a terminal, no NO_COLOR, TERM not "dumb". */

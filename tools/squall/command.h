@@ -14,6 +14,7 @@ enum {
 /* argv[0] is the command's name. Each returns an exit status; "--help" prints its own usage. */
 int command_run(int argc, char **argv);
 int command_report(int argc, char **argv);
+int command_export(int argc, char **argv);
 int command_pack(int argc, char **argv);
 int command_clean(int argc, char **argv);
 
