@@ -318,4 +318,17 @@ int profile_pack(const char *const *regions, uint32_t count, const char *output,
                  const struct profile_end *ends, uint32_t end_count, profile_namer *namer,
                  void *data, bool remove, struct profile_error *error);
 
+/* ---- merging ---- */
+
+struct profile_merged {
+    uint64_t processes; /* in the output */
+    uint64_t twice;     /* left out: they were there already */
+};
+
+/* Puts the processes of many files, dumps and regions, into one dump, as they are; one at a time is
+ * in memory. The same process counts once. The files stay. Otherwise as profile_pack. */
+int profile_merge(const char *const *files, uint32_t count, const char *output,
+                  profile_namer *namer, void *data, struct profile_merged *merged,
+                  struct profile_error *error);
+
 #endif
