@@ -11,6 +11,7 @@ RECORDED = [("kcat_zstd", "default"), ("kcat_zstd", "exact"), ("kcat_zstd", "hea
             ("db_bench_zstd", "default"), ("db_bench_zstd", "exact"),
             ("db_bench_zstd", "heaptrack")]
 MANY_SITES = 100_000
+MANY_DUMPS = 2000
 
 
 # ---- start-up ----
@@ -100,6 +101,23 @@ def many_sites(place, subject):
         yield title, folder
 
 
+def merge_markdown(place, squall, subject):
+    """Many small processes, each packed, merged into one dump."""
+    say(f"merging {MANY_DUMPS:,} dumps")
+    folder = f"{place.root}/many-dumps"
+    os.makedirs(folder, exist_ok=True)
+    script = f"for i in $(seq {MANY_DUMPS}); do ls / >/dev/null; done"
+    run_timed(place, subject.words(folder), ["bash", "-c", script])
+    run_timed(place, [], [squall, "pack", "--quiet", folder])
+    dumps = bytes_in(folder, r"\.squall$")
+    usage = run_timed(place, [], [squall, "merge", "--quiet", folder, "-o",
+                                  f"{place.root}/merged.squall"])
+    return table(["squall merge", "KiB in", "KiB out", "s", "its peak MiB"],
+                 [[f"{len(os.listdir(folder)):,} dumps", kib(dumps),
+                   kib(bytes_in(place.root, r"^merged\.squall$")), seconds(usage),
+                   f"{usage.peak:.0f}" if usage else "–"]])
+
+
 def recordings_markdown(place, squall, subjects, folders):
     say("reading what was recorded")
     rows = []
@@ -114,5 +132,8 @@ def recordings_markdown(place, squall, subjects, folders):
         for title, folder in many_sites(place, subjects["exact"]):
             cells = squall_row(place, squall, folder)
             rows.append([f"{MANY_SITES:,} sites ({title}), squall exact", *cells])
-    return table(["recording", "KiB written", "KiB kept", "report, s", "again, s",
-                  "its peak MiB", "pack, s", "report of the pack, s"], rows)
+    recordings = table(["recording", "KiB written", "KiB kept", "report, s", "again, s",
+                        "its peak MiB", "pack, s", "report of the pack, s"], rows)
+    if "exact" not in subjects:
+        return recordings
+    return recordings + "\n\n" + merge_markdown(place, squall, subjects["exact"])
