@@ -25,12 +25,12 @@ SAN ?=
 CFLAGS ?= -O2
 READ_CFLAGS := $(COMMON) $(CFLAGS) -DSQUALL_VERSION='"$(VERSION)"' \
   $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
-READ_LIBS := -ldw -lelf -lzstd -lyajl -liberty -lprotobuf-c -lz
+READ_LIBS := -ldw -lelf -lzstd -lyajl -liberty -lprotobuf-c -lz -lm
 
 SHIM_SRC := $(wildcard src/base/*.c src/shim/*.c) src/region/layout.c src/region/create.c \
   src/region/commit.c
 READ_SRC := $(wildcard src/base/*.c src/profile/*.c src/symbol/*.c src/analyse/*.c \
-  src/render/*.c) src/region/layout.c src/region/validate.c
+  src/compare/*.c src/render/*.c) src/region/layout.c src/region/validate.c
 TOOL_SRC := $(wildcard tools/squall/*.c)
 UNIT_SRC := $(wildcard tests/unit/*_test.c)
 

@@ -149,6 +149,9 @@ struct analyse_finding {
     uint32_t remedy_count;
 };
 
+/* The i-th id of all there are, NULL behind the last one. */
+const char *analyse_rule_at(unsigned i);
+
 struct analyse_statement {
     const char *subject; /* one word: "stacks", "symbols", "allocator", "codecs", ... */
     char *statement;     /* one sentence; may hold paths of the watched process */

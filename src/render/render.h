@@ -12,6 +12,7 @@
 #define SQUALL_RENDER_H
 
 #include "analyse/analyse.h"
+#include "compare/compare.h"
 
 /* ---- json.c: what scripts depend on; one element of "processes" at a time ---- */
 
@@ -79,6 +80,12 @@ int render_export_process(struct render_export *x, const struct analysis *a,
 /* Ends the document, flushes the stream and frees x. With `broken` it does not look whole. Returns
  * the first error of all calls. */
 int render_export_end(struct render_export *x, bool broken);
+
+/* ---- diff_text.c, diff_json.c: two recordings compared ---- */
+
+/* Of changed sites the first text->sites, 0 = all. */
+int render_diff_text(const struct render_text *text, const struct compare *c);
+int render_diff_json(FILE *out, const struct compare *c);
 
 /* Columns of a stream: $COLUMNS, else the terminal's, else 0. */
 unsigned render_width(FILE *out);

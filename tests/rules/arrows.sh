@@ -1,6 +1,6 @@
 #!/bin/bash
 # The rooms include only what lies before them:
-# base ← region ← shim; base ← region ← profile ← symbol ← analyse ← render ← tools/squall.
+# base ← region ← shim; base ← region ← profile ← symbol ← analyse ← compare ← render ← tools/squall.
 . "$(dirname "$0")/lib.sh"
 cd "$ROOT" || exit 1
 declare -A MAY=(
@@ -10,8 +10,9 @@ declare -A MAY=(
     [profile]="base region profile"
     [symbol]="base region profile symbol"
     [analyse]="base region profile symbol analyse"
-    [render]="base region profile symbol analyse render"
-    [squall]="base region profile symbol analyse render squall"
+    [compare]="base region profile symbol analyse compare"
+    [render]="base region profile symbol analyse compare render"
+    [squall]="base region profile symbol analyse compare render squall"
 )
 wrong=""
 for path in src/*/ tools/squall/; do
@@ -31,6 +32,6 @@ while IFS=: read -r file include; do
     from=$(cut -d/ -f2 <<<"$file") room=${include%%/*} header=${include#*/}
     [ "$from" = "$room" ] || [ "$header" = "$room.h" ] || [ "$room" = base ] ||
         wrong+="$file includes $include, which is behind the door; "
-done < <(grep -rHoE --include='*.[ch]' '#[[:space:]]*include[[:space:]]+"(base|region|shim|profile|symbol|analyse|render)/[^"]+"' src tools/squall 2>/dev/null |
+done < <(grep -rHoE --include='*.[ch]' '#[[:space:]]*include[[:space:]]+"(base|region|shim|profile|symbol|analyse|compare|render)/[^"]+"' src tools/squall 2>/dev/null |
     sed -E 's|^([^:]+):.*"([^"]+)"$|\1:\2|')
 finish "$wrong"

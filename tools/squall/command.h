@@ -2,6 +2,7 @@
 #ifndef SQUALL_COMMAND_H
 #define SQUALL_COMMAND_H
 
+#include "compare/compare.h"
 #include "profile/profile.h"
 
 /* Exit statuses. */
@@ -15,6 +16,8 @@ enum {
 int command_run(int argc, char **argv);
 int command_report(int argc, char **argv);
 int command_export(int argc, char **argv);
+int command_diff(int argc, char **argv);
+int command_check(int argc, char **argv);
 int command_merge(int argc, char **argv);
 int command_pack(int argc, char **argv);
 int command_clean(int argc, char **argv);
@@ -39,6 +42,10 @@ struct inputs {
  * where the shim writes). Returns an exit status, and says why; inputs_free in any case. */
 int inputs_load(struct inputs *in, const char *command, const char *folder, char **paths);
 void inputs_free(struct inputs *in);
+
+/* diff.c: adds all processes to one side of a comparison; returns 0 or a negative errno. */
+int command_compare(struct compare *c, enum compare_which which, const struct inputs *in,
+                    struct analyse_names *names);
 
 /* ---- message.c ---- */
 

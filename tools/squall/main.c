@@ -18,6 +18,8 @@ static const struct command {
     {"run", command_run, "run a program under the profiler and keep what it did"},
     {"report", command_report, "show what a program allocated, running or ended"},
     {"export", command_export, "write what was recorded for other programs"},
+    {"diff", command_diff, "compare two recordings"},
+    {"check", command_check, "whether a recording keeps to bounds, for pipelines"},
     {"merge", command_merge, "put many dumps into one"},
     {"pack", command_pack, "pack what LD_PRELOAD alone left behind"},
     {"clean", command_clean, "remove what dead processes left behind"},
