@@ -199,6 +199,7 @@ int compare_add(struct compare *c, enum compare_which which, const struct analys
         error = add_site(c, which, a, &a->sites[i], names);
     for (uint32_t i = 0; i < a->finding_count && !error; i++)
         error = add_finding(c, which, a, &a->findings[i], names);
+    stacks_forget(&((struct memory *)c->memory)->stacks);
     return error;
 }
 

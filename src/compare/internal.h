@@ -31,7 +31,17 @@ struct place {
     uint32_t frames[]; /* numbers, innermost first */
 };
 
+struct known { /* a frame of the process that is being added */
+    UT_hash_handle hh;
+    struct known_key {
+        const char *function, *module;
+        uint64_t offset;
+    } key;
+    uint32_t number;
+};
+
 struct stacks {
+    struct known *known;
     struct frame *frames;
     struct frame **numbers;
     uint32_t frame_count, frame_room;
@@ -42,6 +52,8 @@ struct stacks {
 
 /* The place of a stack; NULL: no memory. */
 struct place *stacks_find(struct stacks *stacks, const struct analyse_stack *stack);
+/* After each process: its strings may go away. */
+void stacks_forget(struct stacks *stacks);
 void stacks_free(struct stacks *stacks);
 
 /* ---- compare.c ---- */

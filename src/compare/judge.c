@@ -66,7 +66,9 @@ int judge_metrics(struct compare *c, const struct compare_options *o) {
     c->metrics = calloc(METRICS_MAX, sizeof(*c->metrics));
     if (!c->metrics)
         return -ENOMEM;
-    if (a->calls || b->calls || a->codec_bytes || b->codec_bytes) {
+    /* Calls that one side does not show may have been made all the same. */
+    bool calls = a->calls && b->calls;
+    if (calls || (a->codec_bytes && b->codec_bytes)) {
         add(c, "codec_bytes", JUDGED, (double)a->codec_bytes, (double)b->codec_bytes,
             error_of(z, a->codec_variance, u[0], b->codec_variance, u[1]), o);
         add(c, "codec_allocs", a->estimated || b->estimated ? TOLD : JUDGED,
@@ -78,7 +80,7 @@ int judge_metrics(struct compare *c, const struct compare_options *o) {
     add(c, "allocs", whole, (double)a->allocs, (double)b->allocs,
         error_of(z, (double)a->allocs, u[0], (double)b->allocs, u[1]), o);
     add(c, "allocator_ns", TOLD, (double)a->allocator_ns, (double)b->allocator_ns, 0, o);
-    if (a->calls || b->calls) {
+    if (calls) {
         add(c, "codec_ns", TOLD, (double)a->ns, (double)b->ns, 0, o);
         add(c, "codec_cpu_ns", TOLD, (double)a->cpu_ns, (double)b->cpu_ns, 0, o);
         add(c, "page_faults", TOLD, (double)a->page_faults, (double)b->page_faults, 0, o);

@@ -59,7 +59,7 @@ static bool make_room(struct stacks *s) {
 }
 
 /* UINT32_MAX: no memory. */
-static uint32_t number_of(struct stacks *s, const struct analyse_frame *from) {
+static uint32_t number_of_text(struct stacks *s, const struct analyse_frame *from) {
     size_t size;
     struct frame *fresh = make_room(s) ? make(from, &size) : NULL, *known;
     if (!fresh)
@@ -77,6 +77,33 @@ static uint32_t number_of(struct stacks *s, const struct analyse_frame *from) {
     }
     s->numbers[s->frame_count++] = fresh;
     return fresh->number;
+}
+
+/* Strings stand still while their process is added, so their addresses are looked up first. */
+static uint32_t number_of(struct stacks *s, const struct analyse_frame *from) {
+    struct known_key key = {from->function, from->module, from->function ? 0 : from->offset};
+    struct known *known;
+    HASH_FIND(hh, s->known, &key, sizeof(key), known);
+    if (known)
+        return known->number;
+    uint32_t number = number_of_text(s, from);
+    known = number != UINT32_MAX ? calloc(1, sizeof(*known)) : NULL;
+    if (!known)
+        return number;
+    known->key = key;
+    known->number = number;
+    HASH_ADD(hh, s->known, key, sizeof(known->key), known);
+    if (!known->hh.tbl)
+        free(known);
+    return number;
+}
+
+void stacks_forget(struct stacks *s) {
+    struct known *known, *next;
+    HASH_ITER(hh, s->known, known, next) {
+        HASH_DEL(s->known, known);
+        free(known);
+    }
 }
 
 static bool make_scratch(struct stacks *s, uint32_t count) {
@@ -131,6 +158,7 @@ void stacks_free(struct stacks *s) {
         HASH_DEL(s->frames, frame);
         free(frame);
     }
+    stacks_forget(s);
     free(s->numbers);
     free(s->scratch);
     *s = (struct stacks){0};

@@ -84,6 +84,17 @@ static void add_side(struct line *line, const char *name, const struct compare_s
     line_end(line);
 }
 
+/* Where one side's calls are not visible, figures of a message cannot be had. */
+static void add_missing(struct line *line, const struct compare *c) {
+    bool before = c->sides[COMPARE_BEFORE].messages, after = c->sides[COMPARE_AFTER].messages;
+    if (before == after || c->unit != COMPARE_RUN)
+        return;
+    line_pad(line, 7);
+    line_add(line, WARN, "messages are not visible in %s: these are figures of the whole run",
+             before ? "after" : "before");
+    line_end(line);
+}
+
 /* ---- figures ---- */
 
 static const struct {
@@ -122,7 +133,7 @@ static void add_metric(struct line *line, const struct compare_metric *metric) {
     line_add(line, style_of(change->verdict), "%s",
              relation(text, sizeof(text), change->before, change->after));
     if (change->error >= 0 && change->verdict == COMPARE_SAME && strcmp(text, "=") != 0)
-        line_add(line, DIM, " (no change)");
+        line_add(line, DIM, " (within chance)");
     line_end(line);
 }
 
@@ -222,6 +233,7 @@ int render_diff_text(const struct render_text *text, const struct compare *c) {
     struct line line = {.text = text};
     add_side(&line, "before", &c->sides[COMPARE_BEFORE]);
     add_side(&line, "after", &c->sides[COMPARE_AFTER]);
+    add_missing(&line, c);
     add_metrics(&line, c);
     add_findings(&line, c);
     add_sites(&line, c);
