@@ -50,7 +50,7 @@ uint32_t analyse_flag_direction(const struct profile_process *p, const struct an
 /* codec.c: the codec call that a site is in, as recorded; and by the names of its frames where the
  * shim had none, for the sites that will be listed and those that may be flagged. */
 void analyse_codec_set(struct analyse_site *site, const struct profile_process *p);
-void analyse_codec_complete(struct analysis *a, uint32_t top, struct analyse_names *names);
+int analyse_codec_complete(struct analysis *a, uint32_t top, struct analyse_names *names);
 /* "zstd" for libzstd.so.1; NULL for what is no codec library. */
 const char *analyse_codec_library(const char *path);
 

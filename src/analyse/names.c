@@ -249,8 +249,8 @@ struct analyse_stack analyse_name_stack(struct analyse_names *names,
     if (stack < p->stack_count && take_process(names, p)) {
         const struct profile_stack *s = &p->stacks[stack];
         for (uint32_t i = 0; i < s->count; i++) {
-            struct place *place = places_find(&names->places, p, s->module_event, s->frames[i]);
-            if (!place || !append_place(names, p, place, lines))
+            struct place_slot *slot = places_find(&names->places, p, s->module_event, s->frames[i]);
+            if (!slot || !append_place(names, p, places_item(&names->places, slot), lines))
                 break;
         }
     }
@@ -264,18 +264,18 @@ bool analyse_names_any(struct analyse_names *names, const struct profile_process
         return false;
     const struct profile_stack *s = &p->stacks[stack];
     for (uint32_t i = 0; i < s->count; i++) {
-        struct place *place = places_find(&names->places, p, s->module_event, s->frames[i]);
-        if (!place)
+        struct place_slot *slot = places_find(&names->places, p, s->module_event, s->frames[i]);
+        if (!slot)
             return false;
-        if (place->mark == NOT_ASKED) {
+        if (slot->mark == NOT_ASKED) {
             names->count = 0;
-            append_place(names, p, place, false);
-            place->mark = NO;
+            append_place(names, p, places_item(&names->places, slot), false);
+            slot->mark = NO;
             for (uint32_t f = 0; f < names->count; f++)
                 if (test(p, &names->frames[f]))
-                    place->mark = YES;
+                    slot->mark = YES;
         }
-        if (place->mark == YES)
+        if (slot->mark == YES)
             return true;
     }
     return false;
@@ -283,8 +283,8 @@ bool analyse_names_any(struct analyse_names *names, const struct profile_process
 
 uint32_t analyse_names_module(struct analyse_names *names, const struct profile_process *p,
                               const struct profile_stack *stack, uint64_t address) {
-    struct place *place = names && take_process(names, p)
-                              ? places_find(&names->places, p, stack->module_event, address)
-                              : NULL;
-    return place ? place->module : profile_find_module(p, stack, address);
+    struct place_slot *slot = names && take_process(names, p)
+                                  ? places_find(&names->places, p, stack->module_event, address)
+                                  : NULL;
+    return slot ? slot->module : profile_find_module(p, stack, address);
 }

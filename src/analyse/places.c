@@ -9,24 +9,30 @@
 
 #include "places.h"
 
-static uint32_t slot_of(const struct places *places, uint64_t address) {
+static uint32_t first_slot(const struct places *places, uint64_t address) {
     return (uint32_t)(address * 0x9e3779b97f4a7c15u >> 32) & (places->slot_count - 1);
 }
 
+static struct place_slot *free_slot(struct places *places, uint64_t address) {
+    uint32_t slot = first_slot(places, address);
+    while (places->slots[slot].item)
+        slot = (slot + 1) & (places->slot_count - 1);
+    return &places->slots[slot];
+}
+
 static bool spread_out(struct places *places) {
-    uint32_t count = places->slot_count ? places->slot_count * 2 : 4096;
-    uint32_t *slots = count > places->slot_count ? calloc(count, sizeof(*slots)) : NULL;
-    if (!slots)
+    struct places wider = *places;
+    wider.slot_count = places->slot_count ? places->slot_count * 2 : 4096;
+    wider.slots = wider.slot_count > places->slot_count
+                      ? calloc(wider.slot_count, sizeof(*wider.slots))
+                      : NULL;
+    if (!wider.slots)
         return false;
+    for (uint32_t i = 0; i < places->slot_count; i++)
+        if (places->slots[i].item)
+            *free_slot(&wider, places->slots[i].address) = places->slots[i];
     free(places->slots);
-    places->slots = slots;
-    places->slot_count = count;
-    for (uint32_t i = 0; i < places->count; i++) {
-        uint32_t slot = slot_of(places, places->items[i].address);
-        while (slots[slot])
-            slot = (slot + 1) & (count - 1);
-        slots[slot] = i + 1;
-    }
+    *places = wider;
     return true;
 }
 
@@ -43,32 +49,35 @@ static bool make_room(struct places *places) {
     return places->count < places->slot_count / 2 || spread_out(places);
 }
 
-static struct place *add(struct places *places, const struct profile_process *p, uint32_t event,
-                         uint64_t address) {
-    struct place new = {.address = address};
+static struct place_slot *add(struct places *places, const struct profile_process *p,
+                              uint32_t event, uint64_t address) {
+    struct place_slot *slot;
     if (!make_room(places))
         return NULL;
-    new.module = profile_find_module_span(p, event, address, &new.span);
-    if (new.module >= p->module_count)
-        new.module = 0;
-    uint32_t slot = slot_of(places, address);
-    while (places->slots[slot])
-        slot = (slot + 1) & (places->slot_count - 1);
-    places->items[places->count] = new;
-    places->slots[slot] = ++places->count;
-    return &places->items[places->count - 1];
+    slot = free_slot(places, address);
+    slot->address = address;
+    slot->module = profile_find_module_span(p, event, address, &slot->span);
+    if (slot->module >= p->module_count)
+        slot->module = 0;
+    places->items[places->count] = (struct place){.address = address, .module = slot->module};
+    slot->item = ++places->count;
+    return slot;
 }
 
-struct place *places_find(struct places *places, const struct profile_process *p, uint32_t event,
-                          uint64_t address) {
-    uint32_t slot = places->slot_count ? slot_of(places, address) : 0;
-    for (; places->slot_count && places->slots[slot];
-         slot = (slot + 1) & (places->slot_count - 1)) {
-        struct place *place = &places->items[places->slots[slot] - 1];
-        if (place->address == address && place->span.first <= event && event <= place->span.last)
-            return place;
+struct place_slot *places_find(struct places *places, const struct profile_process *p,
+                               uint32_t event, uint64_t address) {
+    uint32_t mask = places->slot_count - 1;
+    uint32_t at = places->slot_count ? first_slot(places, address) : 0;
+    for (; places->slot_count && places->slots[at].item; at = (at + 1) & mask) {
+        struct place_slot *slot = &places->slots[at];
+        if (slot->address == address && slot->span.first <= event && event <= slot->span.last)
+            return slot;
     }
     return add(places, p, event, address);
+}
+
+struct place *places_item(struct places *places, const struct place_slot *slot) {
+    return &places->items[slot->item - 1];
 }
 
 void places_free(struct places *places) {

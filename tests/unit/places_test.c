@@ -39,10 +39,12 @@ static void test_modules_come_and_go(void **state) {
     for (unsigned round = 0; round < 3; round++)
         for (unsigned i = 0; i < ARRAY_SIZE(events); i++)
             for (uint64_t address = 0xf00; address < 0x3100; address += 0x80) {
-                struct place *place = places_find(&places, &p, events[i], address);
+                struct place_slot *place = places_find(&places, &p, events[i], address);
                 assert_non_null(place);
                 assert_int_equal(place->module, holder(events[i], address));
                 assert_int_equal(place->address, address);
+                assert_int_equal(places_item(&places, place)->address, address);
+                assert_int_equal(places_item(&places, place)->module, place->module);
             }
     uint32_t count = places.count;
     for (unsigned i = 0; i < ARRAY_SIZE(events); i++)
@@ -59,7 +61,7 @@ static void test_many(void **state) {
     (void)state;
     for (unsigned round = 0; round < 2; round++)
         for (uint64_t i = 0; i < MANY; i++) {
-            struct place *place = places_find(&places, &p, 1, i * 4096);
+            struct place_slot *place = places_find(&places, &p, 1, i * 4096);
             assert_non_null(place);
             assert_int_equal(place->address, i * 4096);
             assert_int_equal(place->mark, round);
