@@ -25,19 +25,21 @@ SAN ?=
 CFLAGS ?= -O2
 READ_CFLAGS := $(COMMON) $(CFLAGS) -DSQUALL_VERSION='"$(VERSION)"' \
   $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
-READ_LIBS := -ldw -lelf -lzstd -lyajl -liberty -lmicrohttpd \
+READ_LIBS := -ldw -lelf -lzstd -lyajl -liberty -lmicrohttpd -lprotobuf-c -lz -lm \
   $(shell pkg-config --libs ncursesw 2>/dev/null || echo -lncursesw -ltinfo)
 
 SHIM_SRC := $(wildcard src/base/*.c src/shim/*.c) src/region/layout.c src/region/create.c \
   src/region/commit.c
 READ_SRC := $(wildcard src/base/*.c src/profile/*.c src/symbol/*.c src/analyse/*.c src/watch/*.c \
-  src/render/*.c) src/region/layout.c src/region/validate.c
+  src/compare/*.c src/render/*.c) src/region/layout.c src/region/validate.c
 TOOL_SRC := $(wildcard tools/squall/*.c)
 UNIT_SRC := $(wildcard tests/unit/*_test.c)
 
 SHIM_OBJ := $(SHIM_SRC:%.c=$(B)/shim/%.o)
 READ_OBJ := $(READ_SRC:%.c=$(B)/read/%.o)
 TOOL_OBJ := $(TOOL_SRC:%.c=$(B)/read/%.o)
+PROTO_OBJ := $(B)/read/proto/profile.pb-c.o
+READ_OBJ += $(PROTO_OBJ)
 UNIT_BIN := $(UNIT_SRC:%.c=$(B)/%)
 TEST_HELP := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
 
@@ -75,6 +77,19 @@ $(B)/read/%.o: %.c $(B)/flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(READ_CFLAGS) -c -o $@ $<
+
+# What protoc-c makes of the format of pprof.
+$(B)/proto/profile.pb-c.c: src/render/profile.proto
+	$(call say,PROTO,$<)
+	@mkdir -p $(@D)
+	$(Q)protoc-c --proto_path=$(<D) --c_out=$(@D) $(<F)
+
+$(PROTO_OBJ): $(B)/proto/profile.pb-c.c $(B)/flags
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(READ_CFLAGS) -c -o $@ $<
+
+$(B)/read/src/render/pprof.o: READ_CFLAGS += -I$(B)/proto
+$(B)/read/src/render/pprof.o: $(B)/proto/profile.pb-c.c
 
 # Rebuilds everything when the compiler or its flags change.
 $(B)/flags: FORCE

@@ -11,19 +11,20 @@ set -u
 declare -A PACKAGES=(
     # The library and the companion. demangle.h and libiberty.a name C++ and Rust functions.
     [build]="gcc g++ libc6-dev make pkg-config libdw-dev libelf-dev libzstd-dev libyajl-dev
-        libmicrohttpd-dev uthash-dev libiberty-dev libncurses-dev"
+        libmicrohttpd-dev uthash-dev libiberty-dev libncurses-dev libprotobuf-c-dev
+        protobuf-c-compiler zlib1g-dev"
     # The producer that make demo watches.
     [demo]="librdkafka-dev"
     # The tests: unit and target programs, the rules, and the real programs of `make check`.
-    [check]="binutils git python3 libcmocka-dev libunwind-dev zlib1g-dev liblz4-dev
+    [check]="binutils git python3 libcmocka-dev libunwind-dev liblz4-dev
         libsnappy-dev libbrotli-dev liblzma-dev libbz2-dev liblzf-dev libdeflate-dev
         libisal-dev libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 python3-confluent-kafka
         python3-zstandard redis-server procps strace tmux prometheus python3-prometheus-client
-        python3-yaml bpftrace"
+        python3-yaml bpftrace sqlite3"
     # The whole matrix of `make check-real`, and the oldest Debian that can be had.
     [real]="kcat openjdk-17-jdk-headless libzstd-jni-java libsnappy-java liblz4-java nodejs
         rocksdb-tools nginx-light apache2-bin borgbackup pigz pixz squashfs-tools rsyslog
-        debootstrap"
+        debootstrap golang-go valgrind libdevel-nytprof-perl python3-jsonschema"
     # The peers that `make bench` compares with.
     [bench]="heaptrack libjemalloc2 libgoogle-perftools4 zstd"
 )

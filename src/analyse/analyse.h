@@ -37,7 +37,8 @@ struct analyse_stack {
 
 struct analyse_names;
 
-/* `symbols` may be NULL: then only the names in the dump are used. */
+/* `symbols` may be NULL: then only the names in the dump are used. What was said of a process is
+ * remembered, so it must not change until another one is asked about. */
 struct analyse_names *analyse_names_open(struct symbols *symbols); /* NULL: no memory */
 void analyse_names_close(struct analyse_names *names);
 
@@ -147,6 +148,9 @@ struct analyse_finding {
     struct analyse_remedy *remedies;
     uint32_t remedy_count;
 };
+
+/* The i-th id of all there are, NULL behind the last one. */
+const char *analyse_rule_at(unsigned i);
 
 struct analyse_statement {
     const char *subject; /* one word: "stacks", "symbols", "allocator", "codecs", ... */

@@ -1,5 +1,7 @@
 /* Which codec call a site is in: as the shim found it, completed by the better symbols that are
  * read here (separate debug files, mini debug info). */
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/codec_table.h"
@@ -117,6 +119,11 @@ static bool look_at(const struct profile_process *p, const struct analyse_frame 
     return true;
 }
 
+static bool is_codec(const struct profile_process *p, const struct analyse_frame *frame) {
+    struct named_call call;
+    return look_at(p, frame, &call);
+}
+
 /* The same choice as the shim's: the outermost, and where it serves both directions one further in
  * says which. */
 static bool classify(const struct profile_process *p, const struct analyse_stack *stack,
@@ -143,8 +150,10 @@ static uint64_t rest(uint64_t all, uint64_t output, uint64_t input) {
 
 static void complete(struct analyse_site *site, const struct profile_process *p,
                      struct analyse_names *names) {
+    struct named_call call = {0};
+    if (!analyse_names_any(names, p, site->site->stack, is_codec)) /* as most stacks are not */
+        return;
     struct analyse_stack stack = analyse_name_stack(names, p, site->site->stack, false);
-    struct named_call call;
     if (!classify(p, &stack, &call))
         return;
     if (!site->codec_function) {
@@ -161,11 +170,23 @@ static void complete(struct analyse_site *site, const struct profile_process *p,
     set_role(site);
 }
 
-void analyse_codec_complete(struct analysis *a, uint32_t top, struct analyse_names *names) {
-    for (uint32_t i = 0; names && i < a->site_count; i++) {
-        struct analyse_site *site = &a->sites[i];
-        bool matters = top == 0 || i < top || site->large.allocs >= ANALYSE_FLAG_BLOCKS;
-        if (matters && (!site->codec_function || !site->direction))
-            complete(site, a->process, names);
-    }
+static bool matters(const struct analyse_site *site, uint32_t rank, uint32_t top) {
+    return (top == 0 || rank < top || site->large.allocs >= ANALYSE_FLAG_BLOCKS) &&
+           (!site->codec_function || !site->direction);
+}
+
+/* Their stacks are gone through as they lie in memory, not as sites are sorted. */
+int analyse_codec_complete(struct analysis *a, uint32_t top, struct analyse_names *names) {
+    const struct profile_process *p = a->process;
+    uint32_t *ranks = calloc(p->site_count + 1u, sizeof(*ranks)); /* from 1 on, by row */
+    if (!ranks)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < a->site_count; i++)
+        if (matters(&a->sites[i], i, top))
+            ranks[a->sites[i].site - p->sites] = i + 1;
+    for (uint32_t row = 0; names && row < p->site_count; row++)
+        if (ranks[row])
+            complete(&a->sites[ranks[row] - 1], p, names);
+    free(ranks);
+    return 0;
 }

@@ -23,6 +23,10 @@ static const char *const rules[] = {
     "small-messages-hardly-shrink",
 };
 
+const char *analyse_rule_at(unsigned i) {
+    return i < ARRAY_SIZE(rules) ? rules[i] : NULL;
+}
+
 static unsigned place_of(const char *rule) {
     unsigned i = 0;
     while (i < ARRAY_SIZE(rules) && strcmp(rules[i], rule) != 0)

@@ -50,7 +50,7 @@ uint32_t analyse_flag_direction(const struct profile_process *p, const struct an
 /* codec.c: the codec call that a site is in, as recorded; and by the names of its frames where the
  * shim had none, for the sites that will be listed and those that may be flagged. */
 void analyse_codec_set(struct analyse_site *site, const struct profile_process *p);
-void analyse_codec_complete(struct analysis *a, uint32_t top, struct analyse_names *names);
+int analyse_codec_complete(struct analysis *a, uint32_t top, struct analyse_names *names);
 /* "zstd" for libzstd.so.1; NULL for what is no codec library. */
 const char *analyse_codec_library(const char *path);
 
@@ -61,6 +61,14 @@ const char *analyse_names_trouble(struct analyse_names *names, const struct prof
  * files that are certainly the same are looked into. */
 uint32_t analyse_names_contains(struct analyse_names *names, const struct profile_process *p,
                                 uint32_t module);
+/* Whether any frame of a stack passes the test, which is asked once for each place in the code: it
+ * must always be the same one. */
+typedef bool analyse_names_test(const struct profile_process *p, const struct analyse_frame *frame);
+bool analyse_names_any(struct analyse_names *names, const struct profile_process *p, uint32_t stack,
+                       analyse_names_test *test);
+/* profile_find_module, remembered; `names` may be NULL. */
+uint32_t analyse_names_module(struct analyse_names *names, const struct profile_process *p,
+                              const struct profile_stack *stack, uint64_t address);
 /* Whether the dump itself names frames of this process. */
 bool analyse_names_packed(const struct profile_process *p);
 

@@ -7,6 +7,7 @@
 #include <uthash.h>
 
 #include "internal.h"
+#include "places.h"
 
 #define FRAMES_MAX 64u /* of one address, inlined ones included */
 
@@ -30,6 +31,7 @@ struct analyse_names {
     const struct profile_process *process;
     uint32_t *numbers;
     bool *numbered;
+    struct places places;
     /* The stack named last. */
     struct analyse_frame *frames;
     uint32_t count, room;
@@ -52,6 +54,7 @@ void analyse_names_close(struct analyse_names *names) {
     }
     free(names->numbers);
     free(names->numbered);
+    places_free(&names->places);
     free(names->frames);
     free(names);
 }
@@ -61,6 +64,7 @@ static bool take_process(struct analyse_names *names, const struct profile_proce
         return true;
     free(names->numbers);
     free(names->numbered);
+    places_free(&names->places);
     names->numbers = calloc(p->module_count + 1, sizeof(*names->numbers));
     names->numbered = calloc(p->module_count + 1, sizeof(*names->numbered));
     names->process = names->numbers && names->numbered ? p : NULL;
@@ -193,49 +197,94 @@ static uint64_t looked_up_at(uint64_t offset, bool exact) {
     return exact || offset == 0 ? offset : offset - 1; /* the call, not what follows it */
 }
 
-static bool append_address(struct analyse_names *names, const struct profile_process *p,
-                           const struct profile_stack *stack, uint64_t address, bool lines) {
-    uint64_t plain = address & ~REGION_FRAME_EXACT;
-    uint32_t module = profile_find_module(p, stack, address), count = 0;
-    struct analyse_frame frame = {.offset = plain, .exact = plain != address};
-    const struct symbol_frame *found;
-    if (module >= p->module_count)
-        module = 0;
-    if (module) {
-        const struct profile_module *m = &p->modules[module];
+/* A dump was named where it was made. What it could not name, files of this machine may, but only
+ * those that are certainly the same. */
+static void resolve(struct analyse_names *names, const struct profile_process *p,
+                    struct place *place) {
+    uint32_t module = place->module;
+    bool certain = !analyse_names_packed(p) || (module && p->modules[module].build_id_size);
+    place->packed = find_packed(p, module, place->address, &place->packed_count);
+    place->number = !place->packed && certain ? number_of(names, p, module) : UINT32_MAX;
+    place->resolved = true;
+}
+
+static bool append_place(struct analyse_names *names, const struct profile_process *p,
+                         struct place *place, bool lines) {
+    uint64_t plain = place->address & ~REGION_FRAME_EXACT;
+    struct analyse_frame frame = {.offset = plain, .exact = plain != place->address};
+    if (!place->resolved)
+        resolve(names, p, place);
+    if (place->module) {
+        const struct profile_module *m = &p->modules[place->module];
         frame.module = text_or_null(m->path);
         frame.module_flags = m->flags;
-        frame.module_index = module;
+        frame.module_index = place->module;
         frame.offset = plain - m->base;
     }
-    const struct profile_symbol *packed = find_packed(p, module, address, &count);
-    if (packed)
-        return append_packed(names, frame, packed, count);
-    /* A dump was named where it was made. What it could not name, files of this machine may, but
-     * only those that are certainly the same. */
-    bool certain = !analyse_names_packed(p) || (module && p->modules[module].build_id_size);
-    uint32_t number = certain ? number_of(names, p, module) : UINT32_MAX;
-    count = look_up(names, number, looked_up_at(frame.offset, frame.exact), lines, &found);
-    for (uint32_t i = 0; i < count; i++) {
-        frame.function = found[i].function;
-        frame.file = found[i].file;
-        frame.line = found[i].line;
-        frame.inlined = found[i].inlined && i + 1 < count;
+    if (place->packed)
+        return append_packed(names, frame, place->packed, place->packed_count);
+    struct place_names *known = lines ? &place->lines : &place->plain;
+    if (!known->found)
+        known->count = look_up(names, place->number, looked_up_at(frame.offset, frame.exact), lines,
+                               &known->found);
+    for (uint32_t i = 0; i < known->count; i++) {
+        frame.function = known->found[i].function;
+        frame.file = known->found[i].file;
+        frame.line = known->found[i].line;
+        frame.inlined = known->found[i].inlined && i + 1 < known->count;
         if (!append(names, &frame))
             return false;
     }
     return true;
 }
 
+static struct analyse_stack answer(const struct analyse_names *names) {
+    return (struct analyse_stack){.frames = names->frames, .count = names->count};
+}
+
 struct analyse_stack analyse_name_stack(struct analyse_names *names,
                                         const struct profile_process *p, uint32_t stack,
                                         bool lines) {
     names->count = 0;
-    if (stack < p->stack_count) {
+    if (stack < p->stack_count && take_process(names, p)) {
         const struct profile_stack *s = &p->stacks[stack];
-        for (uint32_t i = 0; i < s->count; i++)
-            if (!append_address(names, p, s, s->frames[i], lines))
+        for (uint32_t i = 0; i < s->count; i++) {
+            struct place_slot *slot = places_find(&names->places, p, s->module_event, s->frames[i]);
+            if (!slot || !append_place(names, p, places_item(&names->places, slot), lines))
                 break;
+        }
     }
-    return (struct analyse_stack){.frames = names->frames, .count = names->count};
+    return answer(names);
+}
+
+bool analyse_names_any(struct analyse_names *names, const struct profile_process *p, uint32_t stack,
+                       analyse_names_test *test) {
+    enum { NOT_ASKED, NO, YES };
+    if (stack >= p->stack_count || !take_process(names, p))
+        return false;
+    const struct profile_stack *s = &p->stacks[stack];
+    for (uint32_t i = 0; i < s->count; i++) {
+        struct place_slot *slot = places_find(&names->places, p, s->module_event, s->frames[i]);
+        if (!slot)
+            return false;
+        if (slot->mark == NOT_ASKED) {
+            names->count = 0;
+            append_place(names, p, places_item(&names->places, slot), false);
+            slot->mark = NO;
+            for (uint32_t f = 0; f < names->count; f++)
+                if (test(p, &names->frames[f]))
+                    slot->mark = YES;
+        }
+        if (slot->mark == YES)
+            return true;
+    }
+    return false;
+}
+
+uint32_t analyse_names_module(struct analyse_names *names, const struct profile_process *p,
+                              const struct profile_stack *stack, uint64_t address) {
+    struct place_slot *slot = names && take_process(names, p)
+                                  ? places_find(&names->places, p, stack->module_event, address)
+                                  : NULL;
+    return slot ? slot->module : profile_find_module(p, stack, address);
 }

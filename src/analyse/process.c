@@ -72,7 +72,7 @@ int analyse_process(struct analysis *a, const struct profile_process *p,
     if (!error)
         error = analyse_calls_sort(a);
     if (!error)
-        analyse_codec_complete(a, options->top, names);
+        error = analyse_codec_complete(a, options->top, names);
     if (!error)
         analyse_flags_set(a);
     if (!error)

@@ -267,16 +267,27 @@ static void add_trouble(struct trouble *troubles, uint32_t max, const char *text
         t->length += (size_t)n;
 }
 
-/* The modules that stand in the stacks of the sites shown. */
-static bool *used_modules(const struct analysis *a) {
+/* The stacks of the sites shown. */
+static bool *shown_stacks(const struct analysis *a) {
+    bool *shown = calloc(a->process->stack_count + 1u, sizeof(*shown));
+    for (uint32_t i = 0; shown && i < a->site_count; i++)
+        if (a->sites[i].site->stack < a->process->stack_count)
+            shown[a->sites[i].site->stack] = true;
+    return shown;
+}
+
+/* The modules that stand in them. Stacks are gone through as they lie in memory, not as sites are
+ * sorted: of 100,000 that is half the time. */
+static bool *used_modules(const struct analysis *a, struct analyse_names *names) {
     const struct profile_process *p = a->process;
-    bool *used = calloc(p->module_count + 1u, sizeof(*used));
-    for (uint32_t i = 0; used && i < a->site_count; i++) {
-        uint32_t number = a->sites[i].site->stack;
-        const struct profile_stack *stack = number < p->stack_count ? &p->stacks[number] : NULL;
-        for (uint32_t f = 0; stack && f < stack->count; f++)
-            used[profile_find_module(p, stack, stack->frames[f])] = true;
+    bool *shown = shown_stacks(a);
+    bool *used = shown ? calloc(p->module_count + 1u, sizeof(*used)) : NULL;
+    for (uint32_t i = 0; used && i < p->stack_count; i++) {
+        const struct profile_stack *stack = &p->stacks[i];
+        for (uint32_t f = 0; shown[i] && f < stack->count; f++)
+            used[analyse_names_module(names, p, stack, stack->frames[f])] = true;
     }
+    free(shown);
     return used;
 }
 
@@ -316,7 +327,8 @@ static int say_symbols(const struct analyse_visible *v) {
 }
 
 int analyse_visible_state(struct analysis *a, struct analyse_names *names, bool searches) {
-    struct analyse_visible v = {a, names, used_modules(a), named_modules(a->process), searches};
+    struct analyse_visible v = {a, names, used_modules(a, names), named_modules(a->process),
+                                searches};
     int error = v.used && v.named ? say_mode(a) : -ENOMEM;
     if (!error)
         error = say_place(a);

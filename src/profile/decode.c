@@ -337,21 +337,35 @@ void profile_process_free(struct profile_process *p) {
     memset(p, 0, sizeof *p);
 }
 
-uint32_t profile_find_module(const struct profile_process *p, const struct profile_stack *stack,
-                             uint64_t address) {
+uint32_t profile_find_module_span(const struct profile_process *p, uint32_t event, uint64_t address,
+                                  struct profile_span *span) {
     /* A return address may be the first byte behind its module: the call is before it. */
     bool exact = address & REGION_FRAME_EXACT;
     address &= ~REGION_FRAME_EXACT;
     address -= !exact && address > 0;
+    *span = (struct profile_span){0, UINT32_MAX};
     for (uint32_t i = p->module_count; i-- > 1;) { /* the youngest first */
         const struct profile_module *m = &p->modules[i];
         if (address < m->start || address >= m->end)
             continue;
-        if (!stack ||
-            (m->born <= stack->module_event && (m->gone == 0 || m->gone > stack->module_event)))
+        if (m->born > event) {
+            span->last = m->born - 1 < span->last ? m->born - 1 : span->last;
+        } else if (m->gone && m->gone <= event) {
+            span->first = m->gone > span->first ? m->gone : span->first;
+        } else {
+            span->first = m->born > span->first ? m->born : span->first;
+            if (m->gone && m->gone - 1 < span->last)
+                span->last = m->gone - 1;
             return i;
+        }
     }
     return 0;
+}
+
+uint32_t profile_find_module(const struct profile_process *p, const struct profile_stack *stack,
+                             uint64_t address) {
+    struct profile_span span;
+    return profile_find_module_span(p, stack->module_event, address, &span);
 }
 
 uint64_t profile_class_start(uint32_t class) {

@@ -21,9 +21,12 @@ struct reader {
     uint8_t *buffer;
     size_t buffer_size;
     ZSTD_inBuffer in;
-    uint64_t at;    /* where in.src begins in the file */
-    uint64_t limit; /* bytes that may still be unfolded */
-    bool ended;     /* the frame is complete, its checksum right */
+    uint64_t at;        /* where in.src begins in the file */
+    uint64_t limit;     /* bytes that may still be unfolded */
+    bool ended;         /* the frame is complete, its checksum right */
+    uint64_t processes; /* seen so far */
+    dump_each *each;    /* NULL: they are all kept */
+    void *data;
 };
 
 /* The place in the file up to which it has been read. */
@@ -232,37 +235,59 @@ static int read_process(struct reader *r, struct profile_process *p,
                        : profile_fail(r->error, -ENOMEM, r->source->name, place(r), "no memory");
 }
 
-/* One record after the other, up to the end. `from`: where this dump's processes begin. */
+/* The process read last is complete: with `each` it is given away and dropped. */
+static int give(struct reader *r, struct profile *profile) {
+    if (!r->each || profile->count == 0)
+        return 0;
+    struct profile_process *p = &profile->processes[profile->count - 1];
+    int status = r->each(r->data, p);
+    profile_process_free(p);
+    profile->count--;
+    return status;
+}
+
+static int read_one(struct reader *r, const struct dump_record *record, struct profile *profile) {
+    struct dump_process row;
+    struct profile_process *p;
+    int status = give(r, profile);
+    if (status == 0)
+        status = get_known(r, record, &row, sizeof row);
+    if (status)
+        return status;
+    p = profile_add(profile);
+    if (!p)
+        return profile_fail(r->error, -ENOMEM, r->source->name, place(r), "no memory");
+    r->processes++;
+    return read_process(r, p, &row);
+}
+
+static int read_end(struct reader *r, const struct dump_record *record) {
+    struct dump_end end;
+    int status = get_known(r, record, &end, sizeof end);
+    if (status == 0 && end.processes != r->processes)
+        return broken(r, "processes are missing");
+    return status ? status : finish(r);
+}
+
+/* One record after the other, up to the end. */
 static int read_records(struct reader *r, struct profile *profile) {
-    uint32_t from = profile->count;
     for (;;) {
         struct dump_record record;
         int status = get(r, &record, sizeof record);
         if (status)
             return status;
         switch (record.type) {
-        case DUMP_PROCESS: {
-            struct dump_process row;
-            struct profile_process *p;
-            status = get_known(r, &record, &row, sizeof row);
-            if (status == 0 && !(p = profile_add(profile)))
-                status = profile_fail(r->error, -ENOMEM, r->source->name, place(r), "no memory");
-            if (status == 0)
-                status = read_process(r, p, &row);
+        case DUMP_PROCESS:
+            status = read_one(r, &record, profile);
             break;
-        }
         case DUMP_SYMBOLS:
-            if (profile->count == from)
+            if (r->processes == 0)
                 return broken(r, "symbols without a process");
             status = read_symbols(r, &record, &profile->processes[profile->count - 1]);
             break;
-        case DUMP_END: {
-            struct dump_end end;
-            status = get_known(r, &record, &end, sizeof end);
-            if (status == 0 && end.processes != profile->count - from)
-                return broken(r, "processes are missing");
-            return status ? status : finish(r);
-        }
+        case DUMP_END:
+            status = give(r, profile);
+            return status ? status : read_end(r, &record);
         default: /* of a later version, and not needed to read the rest */
             status = skip(r, record.length);
         }
@@ -287,8 +312,13 @@ static int check_header(struct source *source, struct profile_error *error) {
     return 0;
 }
 
-int dump_load(struct source *source, struct profile *profile, struct profile_error *error) {
-    struct reader r = {.source = source, .error = error, .at = sizeof(struct dump_header)};
+static int load(struct source *source, struct profile *profile, dump_each *each, void *data,
+                struct profile_error *error) {
+    struct reader r = {.source = source,
+                       .error = error,
+                       .at = sizeof(struct dump_header),
+                       .each = each,
+                       .data = data};
     int status = check_header(source, error);
     if (status)
         goto cleanup;
@@ -308,5 +338,16 @@ int dump_load(struct source *source, struct profile *profile, struct profile_err
 cleanup:
     ZSTD_freeDCtx(r.zstd);
     free(r.buffer);
+    return status;
+}
+
+int dump_load(struct source *source, struct profile *profile, struct profile_error *error) {
+    return load(source, profile, NULL, NULL, error);
+}
+
+int dump_walk(struct source *source, dump_each *each, void *data, struct profile_error *error) {
+    struct profile one = {0};
+    int status = load(source, &one, each, data, error);
+    profile_free(&one);
     return status;
 }

@@ -230,6 +230,11 @@ _Static_assert(sizeof(struct dump_end) == 8, "crosses the process boundary");
 /* Appends the processes of a dump to `profile`. On failure the caller frees the profile. */
 int dump_load(struct source *source, struct profile *profile, struct profile_error *error);
 
+/* Gives each process to `each` and drops it, so that one at a time is in memory; stops at the first
+ * status other than 0. What comes before damage was given already. */
+typedef int dump_each(void *data, const struct profile_process *p);
+int dump_walk(struct source *source, dump_each *each, void *data, struct profile_error *error);
+
 /* ---- pid.c ---- */
 
 /* What the region itself says: name of the program, number, key. `path` is filled before. */

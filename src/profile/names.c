@@ -120,17 +120,34 @@ static int by_address(const struct place *a, const struct place *b) {
     return (a->key.module > b->key.module) - (a->key.module < b->key.module);
 }
 
-int names_collect(struct names *n, const struct profile_process *p, profile_namer *namer,
-                  void *data) {
-    struct profile_symbol found[SYMBOLS_MAX];
-    struct place *place, *next;
+static int begin(struct names *n) {
     memset(n, 0, sizeof *n);
     n->strings = calloc(1, 4096);
     if (!n->strings)
         return -ENOMEM;
     n->strings_room = 4096;
     n->strings_size = 1; /* offset 0: no string */
-    int status = namer ? collect(n, p) : 0;
+    return 0;
+}
+
+int names_keep(struct names *n, const struct profile_process *p) {
+    int status = begin(n);
+    for (uint32_t i = 0; i < p->symbol_count && status == 0; i++) {
+        struct place_key key = {p->symbols[i].address, p->symbols[i].module};
+        status = add_symbol(n, &key, &p->symbols[i]);
+    }
+    if (status)
+        names_free(n);
+    return status;
+}
+
+int names_collect(struct names *n, const struct profile_process *p, profile_namer *namer,
+                  void *data) {
+    struct profile_symbol found[SYMBOLS_MAX];
+    struct place *place, *next;
+    int status = begin(n);
+    if (status == 0 && namer)
+        status = collect(n, p);
     HASH_SRT(hh, n->places, by_address);
     HASH_ITER(hh, n->places, place, next) {
         if (status)

@@ -17,6 +17,8 @@ struct names {
 /* Asks `namer` for every address of every stack. Returns 0 or -ENOMEM, nothing kept then. */
 int names_collect(struct names *names, const struct profile_process *p, profile_namer *namer,
                   void *data);
+/* Takes those that `p` came with, from a dump. The same. */
+int names_keep(struct names *names, const struct profile_process *p);
 void names_free(struct names *names);
 
 #endif

@@ -246,6 +246,13 @@ void profile_free(struct profile *profile);
 /* The module that holds an address of a stack, or 0. */
 uint32_t profile_find_module(const struct profile_process *p, const struct profile_stack *stack,
                              uint64_t address);
+/* The same for a stack recorded at `event` (profile_stack.module_event), and for which events,
+ * first to last, the answer is this one: modules come and go. */
+struct profile_span {
+    uint32_t first, last;
+};
+uint32_t profile_find_module_span(const struct profile_process *p, uint32_t event, uint64_t address,
+                                  struct profile_span *span);
 
 /* The first value of a class of a histogram: see struct region_histogram. */
 uint64_t profile_class_start(uint32_t class);
@@ -411,5 +418,17 @@ int profile_pack(const char *const *regions, uint32_t count, const char *output,
 /* The same for one running process: its region as it is at this moment. */
 int profile_pack_found(const struct profile_found *found, const char *output, profile_namer *namer,
                        void *data, struct profile_error *error);
+/* ---- merging ---- */
+
+struct profile_merged {
+    uint64_t processes; /* in the output */
+    uint64_t twice;     /* left out: they were there already */
+};
+
+/* Puts the processes of many files, dumps and regions, into one dump, as they are; one at a time is
+ * in memory. The same process counts once. The files stay. Otherwise as profile_pack. */
+int profile_merge(const char *const *files, uint32_t count, const char *output,
+                  profile_namer *namer, void *data, struct profile_merged *merged,
+                  struct profile_error *error);
 
 #endif

@@ -1,5 +1,5 @@
-/* The inside of the JSON writer: json.c is its door, json_write.c its words, json_site.c,
- * json_codec.c and json_process.c what stands in the document. */
+/* The inside of the JSON writer: json.c is its door, json_write.c its words, json_frame.c frames of
+ * stacks, json_site.c, json_codec.c and json_process.c what else stands in the document. */
 #ifndef SQUALL_RENDER_JSON_H
 #define SQUALL_RENDER_JSON_H
 
@@ -7,16 +7,33 @@
 
 #include "internal.h"
 
+struct json_frame; /* json_frame.c: one that was written before */
+
 struct render_json {
     FILE *out;
     yajl_gen gen;
     struct buffer scratch;
     int error; /* the first one */
+    struct json_frame *frames;
+    size_t frames_size; /* bytes that they take */
+    size_t waiting;     /* bytes in `block`, not yet in the stream */
+    char block[1u << 16];
 };
+
+/* ---- json.c: a document of another kind than the report's ---- */
+
+struct render_json *json_open(FILE *out); /* nothing is written yet; NULL: no memory */
+/* Flushes the stream, frees json and returns the first error. */
+int json_close(struct render_json *json);
+/* The next value begins a document of its own (JSON Lines). */
+void json_begin_line(struct render_json *json);
 
 /* ---- json_write.c: one value or bracket each; errors are kept in json->error ---- */
 
 void json_write_out(void *json, const char *text, size_t length);
+void json_flush(struct render_json *json);
+/* A whole value, as it is to stand there. */
+void json_raw(struct render_json *json, const char *text, size_t length);
 void json_string(struct render_json *json, const char *text); /* made valid UTF-8 */
 void json_string_or_null(struct render_json *json, const char *text);
 void json_number(struct render_json *json, const char *format, ...)
@@ -36,6 +53,12 @@ void json_new_line(struct render_json *json);
 #define REAL(name, value) (json_key(json, name), json_real(json, value))
 #define STRING(name, value) (json_key(json, name), json_string_or_null(json, value))
 #define BOOLEAN(name, value) (json_key(json, name), json_boolean(json, value))
+
+/* ---- json_frame.c ---- */
+
+void json_write_frame(struct render_json *json, const struct analyse_frame *frame);
+/* Of a process that is done: nothing of it is kept. */
+void json_drop_frames(struct render_json *json);
 
 /* ---- json_site.c, json_codec.c, json_process.c ---- */
 

@@ -37,23 +37,12 @@ static void write_role(struct render_json *json, const char *name, uint64_t allo
     json_close_map(json);
 }
 
-static void write_frame(struct render_json *json, const struct analyse_frame *frame) {
-    json_open_map(json, NULL);
-    STRING("function", frame->function);
-    STRING("file", frame->file);
-    json_integer_or_null(json, "line", frame->line, frame->line);
-    STRING("module", frame->module);
-    INTEGER("offset", frame->offset);
-    BOOLEAN("inlined", frame->inlined);
-    json_close_map(json);
-}
-
 void json_write_stack(struct render_json *json, const struct profile_process *p, uint32_t number,
                       const struct analyse_stack *stack) {
     uint32_t end = number < p->stack_count ? p->stacks[number].end : REGION_END_UNKNOWN;
     json_open_array(json, "stack");
     for (uint32_t i = 0; i < stack->count; i++)
-        write_frame(json, &stack->frames[i]);
+        json_write_frame(json, &stack->frames[i]);
     json_close_array(json);
     STRING("stack_end", analyse_stack_end_name(end));
 }

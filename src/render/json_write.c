@@ -7,11 +7,28 @@
 
 #include "json.h"
 
-void json_write_out(void *context, const char *text, size_t length) {
-    struct render_json *json = context;
+static void put(struct render_json *json, const char *text, size_t length) {
     errno = 0;
     if (!json->error && fwrite(text, 1, length, json->out) != length)
         json->error = errno ? -errno : -EIO;
+}
+
+void json_flush(struct render_json *json) {
+    put(json, json->block, json->waiting);
+    json->waiting = 0;
+}
+
+/* yajl gives a word at a time, which is too little for a stream with a lock. */
+void json_write_out(void *context, const char *text, size_t length) {
+    struct render_json *json = context;
+    if (length > sizeof(json->block) - json->waiting)
+        json_flush(json);
+    if (length > sizeof(json->block)) {
+        put(json, text, length);
+        return;
+    }
+    memcpy(json->block + json->waiting, text, length);
+    json->waiting += length;
 }
 
 static void check(struct render_json *json, yajl_gen_status status) {
@@ -51,8 +68,18 @@ void json_number(struct render_json *json, const char *format, ...) {
     check(json, yajl_gen_number(json->gen, text, (size_t)length));
 }
 
+/* yajl writes a number as it is given, whatever stands in it. */
+void json_raw(struct render_json *json, const char *text, size_t length) {
+    check(json, yajl_gen_number(json->gen, text, length));
+}
+
 void json_integer(struct render_json *json, uint64_t value) {
-    json_number(json, "%" PRIu64, value);
+    char text[20];
+    size_t at = sizeof(text);
+    do
+        text[--at] = (char)('0' + value % 10);
+    while ((value /= 10) != 0);
+    json_raw(json, text + at, sizeof(text) - at);
 }
 
 void json_real(struct render_json *json, double value) {
@@ -92,6 +119,10 @@ void json_open_array(struct render_json *json, const char *name) {
 
 void json_close_array(struct render_json *json) {
     check(json, yajl_gen_array_close(json->gen));
+}
+
+void json_begin_line(struct render_json *json) {
+    yajl_gen_reset(json->gen, NULL);
 }
 
 void json_new_line(struct render_json *json) {

@@ -10,25 +10,12 @@
 #define FORMAT 1
 
 struct render_json *render_lines_begin(FILE *out) {
-    struct render_json *json = calloc(1, sizeof(*json));
-    if (!json)
-        return NULL;
-    json->out = out;
-    json->gen = yajl_gen_alloc(NULL);
-    if (!json->gen) {
-        free(json);
-        return NULL;
-    }
-    yajl_gen_config(json->gen, yajl_gen_print_callback, json_write_out, json);
-    return json;
+    return json_open(out);
 }
 
 void render_lines_end(struct render_json *json) {
-    if (!json)
-        return;
-    yajl_gen_free(json->gen);
-    buffer_free(&json->scratch);
-    free(json);
+    if (json)
+        json_close(json);
 }
 
 static void signed_integer(struct render_json *json, const char *name, int64_t value) {
@@ -230,7 +217,9 @@ int render_live_line(struct render_json *json, struct watch *watch,
     if (live->findings)
         write_findings(json, watch_analysis(watch));
     json_close_map(json);
-    yajl_gen_reset(json->gen, "\n");
+    json_begin_line(json);
+    json_new_line(json);
+    json_flush(json);
     errno = 0;
     if ((fflush(json->out) || ferror(json->out)) && !json->error)
         json->error = errno ? -errno : -EIO;

@@ -133,7 +133,7 @@ static void write_process(struct render_json *json, const struct watch *w, bool 
 }
 
 int render_list_json(FILE *out, const struct watch_list *list, bool since_start) {
-    struct render_json *json = render_lines_begin(out);
+    struct render_json *json = json_open(out);
     const struct profile_unseen *u = &list->unseen;
     char why[1024];
     if (!json)
@@ -152,8 +152,6 @@ int render_list_json(FILE *out, const struct watch_list *list, bool since_start)
     STRING("why", *why ? why : NULL);
     json_close_map(json);
     json_close_map(json);
-    yajl_gen_reset(json->gen, "\n");
-    int error = json->error;
-    render_lines_end(json);
-    return error ? error : written(out);
+    json_new_line(json);
+    return json_close(json);
 }

@@ -13,6 +13,7 @@
 
 #include "analyse/analyse.h"
 #include "watch/watch.h"
+#include "compare/compare.h"
 
 /* ---- json.c: what scripts depend on; one element of "processes" at a time ---- */
 
@@ -78,6 +79,47 @@ const char *render_short_count(char *out, size_t size, double count);
 const char *render_age(char *out, size_t size, double seconds);
 /* Last part of a path. */
 const char *render_name_of(const char *path);
+/* ---- export.c: for other programs; docs/export.md says which ---- */
+
+enum render_format {
+    RENDER_PPROF,
+    RENDER_FOLDED,
+    RENDER_SPEEDSCOPE,
+    RENDER_DHAT,
+    RENDER_CSV,
+    RENDER_JSONL,
+    RENDER_FORMATS
+};
+
+/* What a format that has one figure a stack (folded, speedscope) tells. */
+enum render_value {
+    RENDER_BYTES,
+    RENDER_ALLOCS,
+    RENDER_LIVE_BYTES,
+    RENDER_LIVE_BLOCKS,
+    RENDER_TIME, /* in the allocator, nanoseconds */
+    RENDER_VALUES
+};
+
+struct render_export;
+
+const char *render_format_name(enum render_format format); /* "pprof" */
+const char *render_value_name(enum render_value value);    /* "bytes" */
+
+/* NULL: no memory. Every process given to it until its end has to stay as it is till then. */
+struct render_export *render_export_begin(FILE *out, enum render_format format,
+                                          enum render_value value, bool lines);
+int render_export_process(struct render_export *x, const struct analysis *a,
+                          struct analyse_names *names);
+/* Ends the document, flushes the stream and frees x. With `broken` it does not look whole. Returns
+ * the first error of all calls. */
+int render_export_end(struct render_export *x, bool broken);
+
+/* ---- diff_text.c, diff_json.c: two recordings compared ---- */
+
+/* Of changed sites the first text->sites, 0 = all. */
+int render_diff_text(const struct render_text *text, const struct compare *c);
+int render_diff_json(FILE *out, const struct compare *c);
 
 /* Columns of a stream: $COLUMNS, else the terminal's, else 0. */
 unsigned render_width(FILE *out);

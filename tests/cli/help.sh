@@ -8,7 +8,7 @@ try() {
 }
 # The help of each command says how to use it, in lines that fit a terminal.
 # shellcheck disable=SC2094 # the command is not the file
-for command in run report ps top live snapshot pack clean; do
+for command in run report ps top live snapshot metrics export diff check merge pack clean; do
     echo "# help $command"
     squall help "$command" >help || echo "BAD: status"
     head -n 1 help
@@ -31,3 +31,11 @@ try run --nonsense -- true
 try clean
 try clean --older soon
 try pack --nonsense
+try diff one
+try diff one two --per hour
+try check
+try check --no-finding mispelled
+try check --max-bytes-per-message lots
+try export
+try export --format svg
+try export --format csv --value odd

@@ -178,6 +178,9 @@ run_kcat_lz4() {
     produce_with_kcat lz4
 }
 
+run_kcat_snappy() {
+    produce_with_kcat snappy
+}
 run_kcat_gzip() {
     produce_with_kcat gzip
 }

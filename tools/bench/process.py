@@ -1,6 +1,7 @@
 """The process part: start-up, bytes written, time of a report."""
 import glob
 import os
+import shutil
 
 from measure import Spread, added, in_turns, run_timed, say, shown, table
 from real import bytes_in
@@ -10,6 +11,7 @@ RECORDED = [("kcat_zstd", "default"), ("kcat_zstd", "exact"), ("kcat_zstd", "hea
             ("db_bench_zstd", "default"), ("db_bench_zstd", "exact"),
             ("db_bench_zstd", "heaptrack")]
 MANY_SITES = 100_000
+MANY_DUMPS = 2000
 
 
 # ---- start-up ----
@@ -84,14 +86,36 @@ def heaptrack_row(place, folder):
     return [written, written, *read, "–", "–"]
 
 
-def make_many_sites(place, subject):
-    """A folder with a region of that many distinct stacks."""
-    folder = f"{place.root}/many-sites"
+def many_sites(place, subject):
+    """Programs of that many distinct stacks: (title, folder with the region)."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    programs = {"17 frames": [f"{place.programs}/micro", "1000", "1", "paths", "17",
+                              str(MANY_SITES)]}
+    if shutil.which("node"):
+        programs["node, 70 frames"] = ["node", f"{here}/sites.js", "7500"]
+    for title, command in programs.items():
+        folder = f"{place.root}/many-sites-{len(title)}"
+        os.makedirs(folder, exist_ok=True)
+        words = [w for w in subject.words(folder) if not w.startswith("SQUALL_CONF=")]
+        run_timed(place, [*words, "SQUALL_CONF=mode:exact,region:512m"], command)
+        yield title, folder
+
+
+def merge_markdown(place, squall, subject):
+    """Many small processes, each packed, merged into one dump."""
+    say(f"merging {MANY_DUMPS:,} dumps")
+    folder = f"{place.root}/many-dumps"
     os.makedirs(folder, exist_ok=True)
-    words = [w for w in subject.words(folder) if not w.startswith("SQUALL_CONF=")]
-    run_timed(place, [*words, "SQUALL_CONF=mode:exact,region:512m"],
-              [f"{place.programs}/micro", "1000", "1", "paths", "17", str(MANY_SITES)])
-    return folder
+    script = f"for i in $(seq {MANY_DUMPS}); do ls / >/dev/null; done"
+    run_timed(place, subject.words(folder), ["bash", "-c", script])
+    run_timed(place, [], [squall, "pack", "--quiet", folder])
+    dumps = bytes_in(folder, r"\.squall$")
+    usage = run_timed(place, [], [squall, "merge", "--quiet", folder, "-o",
+                                  f"{place.root}/merged.squall"])
+    return table(["squall merge", "KiB in", "KiB out", "s", "its peak MiB"],
+                 [[f"{len(os.listdir(folder)):,} dumps", kib(dumps),
+                   kib(bytes_in(place.root, r"^merged\.squall$")), seconds(usage),
+                   f"{usage.peak:.0f}" if usage else "–"]])
 
 
 def recordings_markdown(place, squall, subjects, folders):
@@ -105,7 +129,11 @@ def recordings_markdown(place, squall, subjects, folders):
             squall_row(place, squall, folder)
         rows.append([f"{program}, {subjects[name].title}", *cells])
     if "exact" in subjects:
-        cells = squall_row(place, squall, make_many_sites(place, subjects["exact"]))
-        rows.append([f"{MANY_SITES:,} sites, squall exact", *cells])
-    return table(["recording", "KiB written", "KiB kept", "report, s", "again, s",
-                  "its peak MiB", "pack, s", "report of the pack, s"], rows)
+        for title, folder in many_sites(place, subjects["exact"]):
+            cells = squall_row(place, squall, folder)
+            rows.append([f"{MANY_SITES:,} sites ({title}), squall exact", *cells])
+    recordings = table(["recording", "KiB written", "KiB kept", "report, s", "again, s",
+                        "its peak MiB", "pack, s", "report of the pack, s"], rows)
+    if "exact" not in subjects:
+        return recordings
+    return recordings + "\n\n" + merge_markdown(place, squall, subjects["exact"])

@@ -2,6 +2,7 @@
 #ifndef SQUALL_COMMAND_H
 #define SQUALL_COMMAND_H
 
+#include "compare/compare.h"
 #include "profile/profile.h"
 
 /* Exit statuses. */
@@ -14,6 +15,10 @@ enum {
 /* argv[0] is the command's name. Each returns an exit status; "--help" prints its own usage. */
 int command_run(int argc, char **argv);
 int command_report(int argc, char **argv);
+int command_export(int argc, char **argv);
+int command_diff(int argc, char **argv);
+int command_check(int argc, char **argv);
+int command_merge(int argc, char **argv);
 int command_pack(int argc, char **argv);
 int command_clean(int argc, char **argv);
 int command_metrics(int argc, char **argv);
@@ -27,6 +32,25 @@ int command_default_folder(const char *command, char *path, size_t size);
 
 /* A screen about a profile; returns 0 or a negative errno. */
 int command_summary(const struct profile *profile, FILE *out);
+
+/* ---- inputs.c: what the arguments of a command lead to ---- */
+
+struct inputs {
+    const char *command;      /* its name, for messages */
+    struct profile *profiles; /* one for each argument */
+    uint32_t profile_count;
+    const struct profile_process **processes; /* of all of them, oldest first, each once */
+    uint32_t process_count;
+};
+
+/* Files, folders or process numbers, ended by NULL; without any the newest file of `folder` (NULL =
+ * where the shim writes). Returns an exit status, and says why; inputs_free in any case. */
+int inputs_load(struct inputs *in, const char *command, const char *folder, char **paths);
+void inputs_free(struct inputs *in);
+
+/* diff.c: adds all processes to one side of a comparison; returns 0 or a negative errno. */
+int command_compare(struct compare *c, enum compare_which which, const struct inputs *in,
+                    struct analyse_names *names);
 
 /* ---- message.c ---- */
 

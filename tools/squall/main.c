@@ -22,6 +22,10 @@ static const struct command {
     {"live", command_live, "tell what a running process allocates, a line an interval"},
     {"snapshot", command_snapshot, "pack what a running process recorded so far"},
     {"metrics", command_metrics, "figures of all running processes for Prometheus"},
+    {"export", command_export, "write what was recorded for other programs"},
+    {"diff", command_diff, "compare two recordings"},
+    {"check", command_check, "whether a recording keeps to bounds, for pipelines"},
+    {"merge", command_merge, "put many dumps into one"},
     {"pack", command_pack, "pack what LD_PRELOAD alone left behind"},
     {"clean", command_clean, "remove what dead processes left behind"},
 };

@@ -4,9 +4,6 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "command.h"
 #include "render/render.h"
@@ -14,9 +11,6 @@
 #define TEXT_SITES 10u
 #define SUMMARY_SITES 5u
 #define SUMMARY_PROCESSES 4u
-#define BAR_WIDTH 40
-#define BAR_AFTER_NS 300000000u /* a shorter load needs no bar */
-#define BAR_EVERY_NS 50000000u
 
 struct report {
     struct analyse_options analyse;
@@ -25,10 +19,7 @@ struct report {
     const char *folder;
     bool json, top_given, whole;
     const char *color;
-    struct profile *profiles; /* one for each argument */
-    uint32_t profile_count;
-    const struct profile_process **processes; /* of all of them, oldest first */
-    uint32_t process_count;
+    struct inputs inputs;
 };
 
 static const char usage[] =
@@ -151,140 +142,14 @@ static int parse_options(struct report *r, int argc, char **argv) {
     return status;
 }
 
-/* ---- loading ---- */
-
-struct bar {
-    uint64_t started, drawn;
-    bool shown;
-};
-
-static uint64_t now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static bool bar_is_wanted(void) {
-    const char *term = getenv("TERM");
-    return isatty(STDERR_FILENO) && !(term && strcmp(term, "dumb") == 0);
-}
-
-static void draw(void *data, uint64_t done, uint64_t total) {
-    struct bar *bar = data;
-    uint64_t time = now();
-    if (total == 0 || time - bar->started < BAR_AFTER_NS || time - bar->drawn < BAR_EVERY_NS)
-        return;
-    int full = (int)((double)done / (double)total * BAR_WIDTH);
-    full = full > BAR_WIDTH ? BAR_WIDTH : full;
-    fprintf(stderr, "\rloading [%.*s%*s] %3.0f %%", full,
-            "########################################", BAR_WIDTH - full, "",
-            100.0 * (double)done / (double)total);
-    bar->drawn = time;
-    bar->shown = true;
-}
-
-static void warn(const char *text) {
-    message("%s", text);
-}
-
-static bool is_pid(const char *text, int *pid) {
-    struct stat status;
-    uint64_t value;
-    if (stat(text, &status) == 0 || base_parse_number(text, strlen(text), 10, &value) ||
-        value == 0 || value > INT32_MAX)
-        return false;
-    *pid = (int)value;
-    return true;
-}
-
-static int load(struct report *r, const char *path) {
-    struct profile *profiles = reallocarray(r->profiles, r->profile_count + 1u, sizeof(*profiles));
-    struct profile_error failure = {0};
-    struct bar bar = {.started = now()};
-    int pid, error;
-    if (!profiles) {
-        warn("out of memory");
-        return COMMAND_FAILED;
-    }
-    r->profiles = profiles;
-    struct profile *profile = &profiles[r->profile_count];
-    *profile = (struct profile){0};
-    if (is_pid(path, &pid))
-        error = profile_load_pid(pid, profile, &failure);
-    else
-        error = profile_load(path, profile, bar_is_wanted() ? draw : NULL, &bar, warn, &failure);
-    if (bar.shown)
-        fprintf(stderr, "\r\033[K");
-    if (error) {
-        warn(failure.text[0] ? failure.text : strerror(-error));
-        return error == -ENOMEM ? COMMAND_FAILED : COMMAND_USAGE;
-    }
-    r->profile_count++;
-    return 0;
-}
-
-static int load_newest(struct report *r) {
-    char folder[4096], path[4096];
-    int error;
-    if (r->folder)
-        snprintf(folder, sizeof(folder), "%s", r->folder);
-    else if (command_default_folder("report", folder, sizeof(folder)))
-        return COMMAND_USAGE;
-    error = profile_newest(folder, path, sizeof(path));
-    if (error == -ENOENT)
-        message("%s: nothing recorded here", folder);
-    else if (error)
-        message("%s: %s", folder, strerror(-error));
-    return error ? COMMAND_USAGE : load(r, path);
-}
-
-static int by_start(const void *a, const void *b) {
-    const struct profile_process *x = *(const struct profile_process *const *)a;
-    const struct profile_process *y = *(const struct profile_process *const *)b;
-    if (x->start_realtime_ns != y->start_realtime_ns)
-        return x->start_realtime_ns < y->start_realtime_ns ? -1 : 1;
-    return x->key < y->key ? -1 : x->key > y->key;
-}
-
-/* One list of all processes; the same region given twice (a file and its folder) counts once. */
-static int merge(struct report *r) {
-    uint32_t count = 0, kept = 0;
-    for (uint32_t i = 0; i < r->profile_count; i++)
-        count += r->profiles[i].count;
-    r->processes = calloc(count + 1u, sizeof(*r->processes));
-    if (!r->processes) {
-        warn("out of memory");
-        return COMMAND_FAILED;
-    }
-    for (uint32_t i = 0; i < r->profile_count; i++)
-        for (uint32_t k = 0; k < r->profiles[i].count; k++)
-            r->processes[r->process_count++] = &r->profiles[i].processes[k];
-    if (count)
-        qsort(r->processes, count, sizeof(*r->processes), by_start);
-    for (uint32_t i = 0; i < count; i++)
-        if (kept == 0 || by_start(&r->processes[kept - 1], &r->processes[i]) != 0)
-            r->processes[kept++] = r->processes[i];
-    r->process_count = kept;
-    return 0;
-}
-
-static int load_all(struct report *r, char **paths) {
-    int status = 0;
-    if (!*paths)
-        status = load_newest(r);
-    for (; *paths && !status; paths++)
-        status = load(r, *paths);
-    return status ? status : merge(r);
-}
-
 /* ---- showing ---- */
 
 static int show_json(struct report *r, struct analyse_names *names) {
     struct render_json *json = render_json_begin(stdout);
     int error = json ? 0 : -ENOMEM;
-    for (uint32_t i = 0; i < r->process_count && !error; i++) {
+    for (uint32_t i = 0; i < r->inputs.process_count && !error; i++) {
         struct analysis a;
-        error = analyse_process(&a, r->processes[i], &r->analyse, names);
+        error = analyse_process(&a, r->inputs.processes[i], &r->analyse, names);
         if (error)
             break;
         error = render_json_process(json, &a, names, r->text.lines);
@@ -299,9 +164,9 @@ static int show_json(struct report *r, struct analyse_names *names) {
 
 static int show_text(struct report *r, struct analyse_names *names) {
     int error = 0;
-    for (uint32_t i = 0; i < r->process_count && !error; i++) {
+    for (uint32_t i = 0; i < r->inputs.process_count && !error; i++) {
         struct analysis a;
-        error = analyse_process(&a, r->processes[i], &r->analyse, names);
+        error = analyse_process(&a, r->inputs.processes[i], &r->analyse, names);
         if (error)
             break;
         if (i)
@@ -309,8 +174,8 @@ static int show_text(struct report *r, struct analyse_names *names) {
         error = render_text_process(&r->text, &a, names);
         analyse_free(&a);
     }
-    if (r->process_count == 0)
-        warn("nothing recorded here");
+    if (r->inputs.process_count == 0)
+        message("nothing recorded here");
     return error;
 }
 
@@ -321,7 +186,7 @@ int command_report(int argc, char **argv) {
     int status = parse_options(&r, argc, argv), error;
     if (status)
         goto cleanup;
-    status = load_all(&r, argv + optind);
+    status = inputs_load(&r.inputs, "report", r.folder, argv + optind);
     if (status)
         goto cleanup;
     symbols = symbol_open(&r.symbols);
@@ -335,10 +200,7 @@ int command_report(int argc, char **argv) {
 cleanup:
     analyse_names_close(names);
     symbol_close(symbols);
-    for (uint32_t i = 0; i < r.profile_count; i++)
-        profile_free(&r.profiles[i]);
-    free(r.profiles);
-    free(r.processes);
+    inputs_free(&r.inputs);
     return status < 0 ? 0 : status;
 }
 
