@@ -16,7 +16,7 @@
 
 #define ROW(table, type, i) REGION_ROW(&shim.region, table, type, i)
 
-#define LIVES_ALL 8u
+#define LIVES_ALL 4u
 #define LIVES_MANY 4096u
 #define LIVES_OFTEN_BITS 4u
 #define LIVES_SELDOM_BITS 8u

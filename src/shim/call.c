@@ -5,6 +5,7 @@
 #include "base/syscall.h"
 #include "clock.h"
 #include "peek.h"
+#include "unwind_thread.h"
 
 static uint64_t secret;
 
@@ -80,15 +81,27 @@ static bool is_stale(const struct shim_private *p, const struct shim_call *call,
     return !is_intact(call, ours && here);
 }
 
-struct shim_call *call_find_outer(struct shim_private *p, uint64_t frame) {
+const struct shim_call *call_find_outer(struct shim_private *p, uint64_t frame) {
     while (p->call_depth && is_stale(p, &p->calls[p->call_depth - 1], frame))
         forget(p, p->call_depth - 1, true);
     if (!p->call_depth)
         return NULL;
-    struct shim_call *top = &p->calls[p->call_depth - 1];
+    const struct shim_call *top = &p->calls[p->call_depth - 1];
     bool is_around =
         top->frame > frame && unwind_owns(p->unwind, top->frame) == unwind_owns(p->unwind, frame);
     return is_around ? top : NULL;
+}
+
+bool call_is_known_nested(struct shim_self *self, uint64_t frame,
+                          const struct codec_function *function) {
+    struct shim_private *p = self->private;
+    if (self->busy || !self->row || !*self->slot || !p || !p->call_depth)
+        return false;
+    const struct shim_call *top = &p->calls[p->call_depth - 1];
+    const struct unwind_thread *t = p->unwind;
+    return top->codec == function->codec && top->frame > frame && unwind_is_own(t, frame) &&
+           unwind_is_own(t, top->frame) && t->thread_pointer == unwind_thread_pointer() &&
+           is_intact(top, true) && call_rows_add_known(p, function, top->row);
 }
 
 uint32_t call_direction(const struct shim_self *self) {

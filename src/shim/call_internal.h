@@ -15,7 +15,11 @@ bool call_begin(struct shim_self *self, struct call_frame *f, const struct unwin
                 const struct shim_call *outer);
 /* The call around one with this frame, by the program's own nesting; NULL = it is outermost. Those
  * that were left are taken off the list. */
-struct shim_call *call_find_outer(struct shim_private *p, uint64_t frame);
+const struct shim_call *call_find_outer(struct shim_private *p, uint64_t frame);
+/* Counts a call that the newest one makes of its own codec, as codecs do several times a message;
+ * false: nothing was done, and it is to be looked at in full. */
+bool call_is_known_nested(struct shim_self *self, uint64_t frame,
+                          const struct codec_function *function);
 struct call_result;
 bool call_may_end(struct shim_self *self, const struct call_frame *f);
 /* `value` is what the function returned. */
@@ -44,7 +48,10 @@ uint32_t call_rows_find(struct shim_self *self, const struct call_frame *f,
                         const struct unwind_start *at, uint32_t direction);
 /* Counts a call that `outer`, one of the same codec, makes. False: no room. */
 bool call_rows_add_nested(struct shim_self *self, const struct codec_function *function,
-                          struct shim_call *outer);
+                          const struct shim_call *outer);
+/* The same where the thread knows the row already; false: nothing was done. */
+bool call_rows_add_known(struct shim_private *p, const struct codec_function *function,
+                         uint32_t outer);
 
 /* Whether CPU time and faults are taken now: of the call whose row was found last. */
 bool call_rows_is_timed(struct shim_private *p, uint32_t row);

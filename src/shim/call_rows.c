@@ -125,32 +125,34 @@ uint32_t call_rows_find(struct shim_self *self, const struct call_frame *f,
     return row;
 }
 
-INLINE bool add_nested(uint32_t row) {
-    CALL(row)->calls++;
-    CALL(row)->nested++;
+INLINE __typeof__(&((struct shim_private *)0)->nested[0]) nested_of(struct shim_private *p,
+                                                                const void *function,
+                                                                uint32_t outer) {
+    return &p->nested[((uint64_t)function / sizeof(struct codec_function) + outer) % SHIM_NESTED];
+}
+
+bool call_rows_add_known(struct shim_private *p, const struct codec_function *f, uint32_t outer) {
+    const __typeof__(p->nested[0]) *known = nested_of(p, f, outer);
+    if (known->function != f || known->outer != outer || !known->row)
+        return false;
+    CALL(known->row)->calls++;
+    CALL(known->row)->nested++;
     return true;
 }
 
 bool call_rows_add_nested(struct shim_self *self, const struct codec_function *f,
-                          struct shim_call *outer) {
+                          const struct shim_call *outer) {
     struct shim_private *p = self->private;
-    for (unsigned i = 0; i < SHIM_CALL_NESTED; i++)
-        if (outer->nested[i].function == f)
-            return add_nested(outer->nested[i].row);
+    __typeof__(&p->nested[0]) known = nested_of(p, f, outer->row);
     uint32_t function = codec_function_row(f, f->direction ? f->direction : outer->direction);
     uint64_t hash = base_mix(outer->row ^ (uint64_t)function << 40 ^ 1ull << 32);
-    uint32_t row = function ? *find_recent(p, hash) : 0;
-    if (UNLIKELY(!row) && function) {
+    uint32_t row = 0;
+    if (function)
         row = find_call(key_of(hash, self), function, CALL(outer->row)->stack, self->row);
-        remember(p, hash, row);
-    }
-    if (!row)
-        return false;
-    for (unsigned i = SHIM_CALL_NESTED - 1; i > 0; i--)
-        outer->nested[i] = outer->nested[i - 1];
-    outer->nested[0].function = f;
-    outer->nested[0].row = row;
-    return add_nested(row);
+    known->function = f;
+    known->outer = outer->row;
+    known->row = row;
+    return row && call_rows_add_known(p, f, outer->row);
 }
 
 /* ---- time ---- */

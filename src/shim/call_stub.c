@@ -126,7 +126,7 @@ static uint32_t count_words(struct shim_private *p, const struct codec_function 
 
 static long enter(struct shim_self *self, struct call_frame *f,
                   const struct codec_function *function, const uint64_t *bp) {
-    struct shim_call *outer = call_find_outer(self->private, (uint64_t)f);
+    const struct shim_call *outer = call_find_outer(self->private, (uint64_t)f);
     /* What a codec calls of itself is counted and no more: its buffers are the outer call's. */
     if (outer && outer->codec == function->codec && call_rows_add_nested(self, function, outer))
         return -1;
@@ -147,7 +147,7 @@ long call_enter(struct call_frame *f, const uint64_t *bp) {
     struct shim_self *self = &shim_self;
     const struct codec_function *function = codec_function_at((uint32_t)bp[AT_NUMBER]);
     f->original = function->original;
-    if (!call_may_record(self))
+    if (call_is_known_nested(self, (uint64_t)f, function) || !call_may_record(self))
         return -1;
     self->busy = 1;
     ORDER();

@@ -62,7 +62,7 @@ extern struct shim shim HIDDEN;
 #define SHIM_RECENT (1u << SHIM_RECENT_BITS)
 #define SHIM_CALLS 16u /* codec calls that a thread can be in at once */
 #define SHIM_CALL_BLOCKS 6u
-#define SHIM_CALL_NESTED 3u
+#define SHIM_NESTED 16u
 
 /* A codec call that the thread is in, see call.h. */
 struct shim_call {
@@ -72,10 +72,6 @@ struct shim_call {
     uint64_t message;
     uint32_t row;
     uint32_t mark;                     /* row of the function, if the program marked it */
-    struct {
-        const void *function; /* NULL = none */
-        uint32_t row;
-    } nested[SHIM_CALL_NESTED]; /* the last calls of the same codec within it */
     uint32_t context;                  /* number, 0 = none or not known yet */
     uint32_t blocks[SHIM_CALL_BLOCKS]; /* large ones made in it while the context is not known */
     uint8_t block_count;
@@ -101,6 +97,12 @@ struct shim_private {
     uint32_t call_depth;
     uint16_t epoch; /* of the process when a thread got this */
     uint64_t call_sequence;
+    /* Rows of calls that a codec makes of itself, by the caller's row and the function. */
+    struct {
+        const void *function;
+        uint32_t outer;
+        uint32_t row; /* 0 = none */
+    } nested[SHIM_NESTED];
     uint32_t last_call;                /* of recent_calls */
     uint32_t last_source, last_output; /* rows of block.h that served the last call */
     struct shim_call calls[SHIM_CALLS];
