@@ -529,11 +529,15 @@ EXPORT void *reallocarray(void *old, size_t n, size_t m) {
         q.operator= real_operator(HOOK_##name, (const void *)at->pc).function;            \
         return allocate(&q, at);                                                          \
     }                                                                                     \
-    EXPORT void *name(size_t n, size_t a, size_t b) {                                     \
+    static NOINLINE void *look_##name(size_t n, size_t a, size_t b) {                     \
         struct real_operator o = real_operator(HOOK_##name, __builtin_return_address(0)); \
         if (UNLIKELY(!o.function) || (o.is_direct && (aligned || UNLIKELY(!counted(n))))) \
             return slow_##name(n, a, b);                                                  \
         return ((take3 *)o.function)(n, a, b);                                            \
+    }                                                                                     \
+    EXPORT void *name(size_t n, size_t a, size_t b) {                                     \
+        take3 *forward = (take3 *)RELAXED_LOAD(&real.forward[HOOK_##name]);               \
+        return (LIKELY(forward != NULL) ? forward : look_##name)(n, a, b);                \
     }
 #define NEW_PLAIN(name) NEW(name, false)
 #define NEW_ALIGNED(name) NEW(name, true)
@@ -561,7 +565,7 @@ static void delete_direct(void *p, size_t a, size_t b, give3 *f) {
 
 #define DELETE(name)                                                                      \
     EXPORT void name(void *p, size_t a, size_t b);                                        \
-    EXPORT void name(void *p, size_t a, size_t b) {                                       \
+    static NOINLINE void look_##name(void *p, size_t a, size_t b) {                       \
         struct real_operator o = real_operator(HOOK_##name, __builtin_return_address(0)); \
         if (UNLIKELY(!o.function))                                                        \
             free(p);                                                                      \
@@ -569,5 +573,9 @@ static void delete_direct(void *p, size_t a, size_t b, give3 *f) {
             delete_direct(p, a, b, (give3 *)o.function);                                  \
         else                                                                              \
             ((give3 *)o.function)(p, a, b);                                               \
+    }                                                                                     \
+    EXPORT void name(void *p, size_t a, size_t b) {                                       \
+        give3 *forward = (give3 *)RELAXED_LOAD(&real.forward[HOOK_##name]);               \
+        (LIKELY(forward != NULL) ? forward : look_##name)(p, a, b);                       \
     }
 HOOKS_DELETE(DELETE)

@@ -237,6 +237,8 @@ struct real_operator real_operator(enum hook hook, const void *caller) {
                                           : IS_GLOBAL;
         if (last_global)
             __atomic_store_n(&looked[hook], state, __ATOMIC_RELEASE);
+        if (last_global && state == IS_GLOBAL)
+            RELAXED_STORE(&real.forward[hook], real.next[hook]);
     }
     if (LIKELY(state != NOT_GLOBAL))
         return (struct real_operator){real.next[hook], state == IS_GLOBAL_DIRECT};

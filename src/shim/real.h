@@ -24,6 +24,9 @@ struct real {
     bool ready;
     bool is_glibc;   /* the next malloc is glibc's: a chunk's header tells if it was mmapped */
     bool is_foreign; /* somebody before us defines malloc: the program never calls ours */
+    /* Operators of the global scope that pass through the exported malloc and free: there is
+     * nothing to do but to call them. NULL = not known, or not such a one. */
+    void *forward[HOOK_COUNT];
 } __attribute__((aligned(64)));
 extern struct real real HIDDEN;
 
