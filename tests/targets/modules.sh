@@ -43,7 +43,7 @@ report "$TMPDIR/json" || not_ok replaced "no report"
 check "code replaced by another thread" "$TMPDIR/json" "$blocks" <<'P'
 from squall import *
 p, = load(argument(1))
-found = sites(p, "make")
+found = sites(p, "run")
 for size in (101, 102):
     same(f"blocks of {size}", total([s for s in found if (s["size"]["min"], s["size"]["max"])
                                      == (size, size)], "allocs"), int(argument(2)))
