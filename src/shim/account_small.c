@@ -28,7 +28,8 @@ static NOINLINE uint32_t find_cell(struct shim_self *self, const struct unwind_s
     struct unwind_result stack;
     unwind_walk(p->unwind, at, &stack);
     uint32_t cell = account_find_recent(self, &stack, REGION_CELL_EXACT);
-    p->last_walk = p->unwind->walk;
+    /* A stack that is not remembered leaves an older one in the walker, whose cell this is not. */
+    p->last_walk = stack.frames == p->unwind->fresh_pc ? 0 : p->unwind->walk;
     p->last_cell = cell;
     return cell;
 }

@@ -137,6 +137,13 @@ static void count_free(struct shim_self *self) {
 
 /* ---- recording ---- */
 
+/* Of threads of a forked child while another one makes its region. */
+static COLD void count_unplaced(uint64_t allocs, uint64_t bytes, uint64_t frees) {
+    RELAXED_ADD(&shim.unplaced_allocs, allocs);
+    RELAXED_ADD(&shim.unplaced_bytes, bytes);
+    RELAXED_ADD(&shim.unplaced_frees, frees);
+}
+
 static bool is_timed(struct shim_self *self, size_t size, enum verdict verdict) {
     if (verdict == COUNT)
         return false;
@@ -154,6 +161,13 @@ static bool is_timed(struct shim_self *self, size_t size, enum verdict verdict) 
 
 INLINE void record(struct shim_self *self, const struct request *q, const void *p,
                    const struct unwind_start *at, uint64_t before, enum verdict verdict) {
+    /* A signal handler may have forked while the next allocator ran: then this is a child by now,
+     * and what the thread leads to must be its own. */
+    if (UNLIKELY(!shim_enter(self))) {
+        if (shim.state == SHIM_ON)
+            count_unplaced(1, q->size, 0);
+        return;
+    }
     /* This makes a forked child's region, where nothing was recorded before. */
     bool recorded = verdict != COUNT && shim_enter_region(self);
     count_alloc(self, q->size, verdict);
@@ -190,25 +204,18 @@ INLINE bool is_ordinary(const struct shim_self *self, size_t size) {
            LIKELY(self->row) && LIKELY(self->private->timed_in > 1);
 }
 
-/* Of threads of a forked child while another one makes its region. */
-static COLD void count_unplaced(uint64_t allocs, uint64_t bytes, uint64_t frees) {
-    RELAXED_ADD(&shim.unplaced_allocs, allocs);
-    RELAXED_ADD(&shim.unplaced_bytes, bytes);
-    RELAXED_ADD(&shim.unplaced_frees, frees);
-}
-
 static COLD void *record_late(struct shim_self *self, const struct request *q, void *p,
                               const struct unwind_start *at) {
-    if (shim_enter(self))
-        record(self, q, p, at, 0, EXACT);
+    record(self, q, p, at, 0, EXACT);
     return p;
 }
 
 /* What the next allocator gave for a block that is_ordinary. */
 INLINE bool record_ordinary(struct shim_self *self, size_t size, void *p,
                             const struct unwind_start *at) {
-    struct region_thread *row = *self->slot; /* a signal handler may have forked meanwhile */
-    if (UNLIKELY(!row))
+    /* A signal handler may have forked meanwhile, and the child's row may be provisional by now. */
+    struct region_thread *row = *self->slot;
+    if (UNLIKELY(!row) || UNLIKELY(!self->row))
         return false;
     if (self->private->timed_in > 1)
         self->private->timed_in--;
@@ -470,6 +477,11 @@ static void *reallocate(void *old, size_t n, const struct unwind_start *at) {
         if (was_live)
             put_back(self, old, &entry);
         return NULL;
+    }
+    if (UNLIKELY(!shim_enter(self))) { /* see record */
+        if (shim.state == SHIM_ON)
+            count_unplaced(p != NULL, p ? n : 0, 1);
+        return p;
     }
     /* One free at the old site, one allocation at realloc's own. With n = 0 there may be no new
      * block: then it was a free. */

@@ -221,8 +221,10 @@ bool shim_enter_slow(struct shim_self *self) {
     if (LIKELY(RELAXED_LOAD(self->slot) != NULL))
         return true;
     if (__atomic_load_n(shim.mine, __ATOMIC_ACQUIRE) != MINE_YES) {
-        /* Another thread of the child makes it ours right now: this event is not recorded. */
-        if (!claim_child())
+        /* Another thread of the child makes it ours right now: this event is not recorded. Nor is one
+         * of a signal handler that forked inside squall: what it interrupted goes on with what
+         * it has in its hands, so that stays until it is through. */
+        if (self->busy || !claim_child())
             return false;
         begin_child();
         if (shim.state == SHIM_ON)

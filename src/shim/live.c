@@ -10,6 +10,7 @@
 #include <linux/mman.h>
 
 #include "base/syscall.h"
+#include "identity.h"
 
 #define NEAR 2u /* places in the order of addresses */
 #define PLACES 16u
@@ -43,14 +44,18 @@ static void filter_change(uint64_t p, int by) {
 /* ---- the table ---- */
 
 /* Address space that costs memory only where it is written; NULL = none. */
-static void *reserve(uint64_t bytes) {
-    long at = base_syscall(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE,
+static void *reserve_with(uint64_t bytes, int protection) {
+    long at = base_syscall(SYS_mmap, 0, bytes, protection,
                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (base_is_error(at))
         return NULL;
     base_syscall(SYS_madvise, at, bytes, MADV_NOHUGEPAGE);
     base_syscall(SYS_madvise, at, bytes, MADV_DONTDUMP);
     return (void *)at;
+}
+
+static void *reserve(uint64_t bytes) {
+    return reserve_with(bytes, PROT_READ | PROT_WRITE);
 }
 
 static int add_level(unsigned bits, unsigned bits_min) {
@@ -120,13 +125,30 @@ static bool take_from(struct level *l, uint64_t p, struct live_entry *entry) {
 
 uint64_t **live_leaves;
 static uint32_t leaves_left;
+static uint64_t space_at_start;
 
 /* Without it the table does everything. */
 static void init_map(uint64_t limit) {
     uint64_t fit = limit / LEAF_BYTES;
+    space_at_start = identity_space_limit();
     leaves_left = limit && fit < LEAVES_MAX ? (uint32_t)fit : LEAVES_MAX;
     if (leaves_left)
         live_leaves = reserve(LEAVES * sizeof live_leaves[0]);
+}
+
+/* Not where the program locks in memory all that it maps: the kernel would fill the leaf. That is
+ * seen before it can be written to, for pages that are locked cannot be advised away. Nor where it
+ * has narrowed its address space since the start: the leaf would be taken from what it has left. */
+static uint64_t *reserve_leaf(void) {
+    uint64_t *leaf = identity_space_limit() < space_at_start ? NULL
+                                                             : reserve_with(LEAF_BYTES, PROT_NONE);
+    if (!leaf)
+        return NULL;
+    if (!base_syscall(SYS_madvise, leaf, LEAF_BYTES, MADV_DONTNEED) &&
+        !base_syscall(SYS_mprotect, leaf, LEAF_BYTES, PROT_READ | PROT_WRITE))
+        return leaf;
+    base_syscall(SYS_munmap, leaf, LEAF_BYTES);
+    return NULL;
 }
 
 /* Leaves are never given back: a thread may be about to look into one. */
@@ -138,7 +160,7 @@ static COLD bool add_leaf(uint64_t p) {
             return false;
     } while (!__atomic_compare_exchange_n(&leaves_left, &left, left - 1, true, __ATOMIC_RELAXED,
                                           __ATOMIC_RELAXED));
-    uint64_t *leaf = reserve(LEAF_BYTES);
+    uint64_t *leaf = reserve_leaf();
     if (!leaf) {
         RELAXED_STORE(&leaves_left, 0); /* what has no memory now is not asked again and again */
         return false;

@@ -38,4 +38,17 @@ same("bytes against sites", p["totals"]["bytes"], total(p["sites"], "bytes"))
 same("lost", {k: v for k, v in p["totals"]["lost"].items() if v}, {})
 P
 done
+
+build switch
+fresh
+under mode:exact "$TMPDIR/switch" >"$TMPDIR/want" && report "$TMPDIR/json" ||
+    not_ok switch "the program failed"
+check "a stack is not taken for that of a coroutine or a handler in between" "$TMPDIR/json" <<'P'
+from squall import *
+p, = load(argument(1))
+for name, blocks, size in ("by_main", 200, 40), ("by_coroutine", 100, 50), ("by_handler", 100, 60):
+    found = sites(p, name)
+    same(name, (total(found, "allocs"), total(found, "frees"), total(found, "bytes")),
+         (blocks, blocks, blocks * size))
+P
 finish

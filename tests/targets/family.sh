@@ -110,4 +110,28 @@ same("totals", p["totals"]["allocs"], total(p["sites"], "allocs"))
 same("frees", p["totals"]["frees"], total(p["sites"], "frees"))
 same("lost", lost["threads"] >= 600 - 256, True)
 P
+
+# A signal handler may fork while the next allocator runs: the child comes back into the hook.
+build forker -shared -fPIC
+build forked_within "$TMPDIR/forker"
+for mode in default exact; do
+    for how in malloc realloc; do
+        for more in 100 300000 "100 victim" "300000 victim"; do
+            fresh
+            # shellcheck disable=SC2086 # one argument or two
+            status=$(under mode:$mode "$TMPDIR/forked_within" $how $more)
+            [ "$status" = 0 ] || not_ok "fork within $how $more, $mode" "the child ended with $status"
+            [ "$mode" = default ] && [[ $more = 100* ]] && continue
+            report "$TMPDIR/json" || not_ok "fork within $how $more, $mode" "no report"
+            check "fork within $how $more, $mode" "$TMPDIR/json" "by_$how" <<'P'
+from squall import *
+parent, child = load(argument(1))
+count = lambda p: tuple(total(sites(p, argument(2)), k) for k in ("allocs", "frees"))
+blocks = 2 if argument(2) == "by_realloc" else 1
+same("parent", count(parent), (blocks, blocks))
+same("child", count(child), (1, 1))
+P
+        done
+    done
+done
 finish

@@ -28,4 +28,24 @@ same("main's", total([s for s in sites(p, "main") if s["size"]["max"] == 70000
                       and s["size"]["min"] == 70000], "allocs"), 20)
 P
 done
+
+# A thread remembers its last stack, and another thread changes the code under it.
+build replaced
+for size in 101 102; do
+    gcc -O1 -g -fno-builtin -fno-inline -fPIC -shared -Wl,--build-id -DSIZE=$size \
+        "$here/src/replaced_library.c" -o "$TMPDIR/replaced$size.so" ||
+        { not_ok replaced "does not build"; finish; }
+done
+fresh
+blocks=$(under mode:exact "$TMPDIR/replaced" "$TMPDIR/replaced101.so" "$TMPDIR/replaced102.so") ||
+    not_ok replaced "the program failed"
+report "$TMPDIR/json" || not_ok replaced "no report"
+check "code replaced by another thread" "$TMPDIR/json" "$blocks" <<'P'
+from squall import *
+p, = load(argument(1))
+found = sites(p, "run")
+for size in (101, 102):
+    same(f"blocks of {size}", total([s for s in found if (s["size"]["min"], s["size"]["max"])
+                                     == (size, size)], "allocs"), int(argument(2)))
+P
 finish

@@ -5,6 +5,10 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 /* cmocka needs the above first. */
 #include <cmocka.h>
 
@@ -127,6 +131,49 @@ static void far_blocks_find_room(void **state) {
         take(0x100000000000 + (i << 26), (uint32_t)i, 50, 0);
 }
 
+/* In a child: the block has room, and no leaf. */
+static void is_left_to_the_table(uint64_t p) {
+    bool taken = put(p, 5, 50, 0);
+    struct live_entry e;
+    _exit(taken && !live_word(p) && live_take(p, &e) && e.cell == 5 && e.size == 50 ? 0 : 1);
+}
+
+static void narrow(void) {
+    struct rlimit l = {1ull << 40, 1ull << 40};
+    if (setrlimit(RLIMIT_AS, &l))
+        _exit(2);
+}
+
+static void lock(void) {
+    struct rlimit l = {1ull << 28, 1ull << 28};
+    setrlimit(RLIMIT_MEMLOCK, &l); /* only some may */
+    if (mlockall(MCL_FUTURE))
+        _exit(2);
+}
+
+static void nothing(void) {
+    is_left_to_the_table(0x200000000000); /* the map has it: 1 */
+}
+
+static int status_after(void (*change)(void)) {
+    int status;
+    pid_t child = fork();
+    if (!child) {
+        change();
+        is_left_to_the_table(0x200000000000);
+    }
+    waitpid(child, &status, 0);
+    return status;
+}
+
+/* A leaf would be what the program has left of its memory. */
+static void scarce_memory_is_left_alone(void **state) {
+    (void)state;
+    assert_int_equal(WEXITSTATUS(status_after(nothing)), 1);
+    assert_int_equal(status_after(narrow), 0);
+    assert_int_equal(status_after(lock), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(word_holds_the_largest_values),
@@ -135,6 +182,7 @@ int main(void) {
         cmocka_unit_test(wild_addresses_have_none),
         cmocka_unit_test(stale_word_is_replaced),
         cmocka_unit_test(threads_share_a_leaf),
+        cmocka_unit_test(scarce_memory_is_left_alone),
         cmocka_unit_test(far_blocks_find_room),
     };
     if (live_init(true, 0))
