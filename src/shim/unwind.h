@@ -33,7 +33,7 @@ struct unwind_start {
         (s)->sp = (uint64_t)(unwind_frame + 2);                                      \
     } while (0)
 
-/* Private to a thread; from memory that the caller zeroed. Size: sizeof, about 16 KiB. It may be
+/* Private to a thread; from memory that the caller zeroed. Size: sizeof, about 44 KiB. It may be
  * handed to another thread later, or inherited over fork, as it is. */
 struct unwind_thread;
 size_t unwind_thread_size(void);
