@@ -27,10 +27,11 @@ READ_CFLAGS := $(COMMON) $(CFLAGS) -DSQUALL_VERSION='"$(VERSION)"' \
   $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
 READ_LIBS := -ldw -lelf -lzstd -lyajl -liberty
 
-SHIM_SRC := $(wildcard src/base/*.c src/shim/*.c) src/region/layout.c src/region/create.c \
+SHIM_SRC := $(wildcard src/base/*.c src/shim/*.c src/go/*.c) src/region/layout.c src/region/create.c \
   src/region/commit.c
-READ_SRC := $(wildcard src/base/*.c src/profile/*.c src/symbol/*.c src/analyse/*.c \
-  src/render/*.c) src/region/layout.c src/region/validate.c
+READ_SRC := $(wildcard src/base/*.c src/go/*.c src/profile/*.c src/symbol/*.c src/analyse/*.c \
+  src/render/*.c) src/region/layout.c src/region/create.c src/region/commit.c \
+  src/region/validate.c
 TOOL_SRC := $(wildcard tools/squall/*.c)
 UNIT_SRC := $(wildcard tests/unit/*_test.c)
 
