@@ -155,8 +155,10 @@ struct go_plan {
     uint8_t code[GO_NEAR_CODE]; /* and behind it, and made executable */
 };
 
-/* Large objects of Go's heap have spans, and pages, of their own from this size on. */
+/* Large objects of Go's heap have spans, and pages, of their own from this size on. Of 1.22 and
+ * later it depends on what is in them: with pointers, eight bytes are the header's. */
 #define GO_LARGE_MIN 32769u
+#define GO_LARGE_MIN_122 32761u
 
 /* Which of the functions that the hook needs are there, and the codec functions. Slow: reads every
  * name. Returns 0 or -ENOTSUP with plan->refused. */

@@ -358,8 +358,9 @@ int go_plan_make(struct go_plan *plan, const struct go_image *image) {
     base_zero(plan->data, sizeof plan->data);
     plan->patch_count = plan->site_count = plan->used = 0;
     plan->refused = NULL;
-    if (plan->threshold < GO_LARGE_MIN)
-        plan->threshold = GO_LARGE_MIN;
+    uint32_t least = image->minor < 22 ? GO_LARGE_MIN : GO_LARGE_MIN_122;
+    if (plan->threshold < least)
+        plan->threshold = least;
     if (plan->threshold > INT32_MAX)
         plan->threshold = INT32_MAX;
     for (uint32_t k = 0; k < GO_NEEDED; k++) {
