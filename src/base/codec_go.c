@@ -82,7 +82,7 @@ static const uint8_t codecs[CODECS] = {CODEC_ZSTD, CODEC_S2,     CODEC_SNAPPY,
 static struct codec_entry entries[CODECS + 1][ARRAY_SIZE(rules)];
 
 /* "example.com/app/vendor/github.com/x": what is vendored is the same code. */
-static const char *without_vendor(const char *name) {
+const char *codec_table_go_name(const char *name) {
     const char *from = name;
     for (const char *s = name; *s && *s != '('; s++)
         if (base_starts(s, "/vendor/"))
@@ -92,7 +92,7 @@ static const char *without_vendor(const char *name) {
 
 /* The function's name behind the package's, NULL if it is in none of them. */
 static const char *behind_package(const char *name, uint8_t *codec) {
-    name = without_vendor(name);
+    name = codec_table_go_name(name);
     if (name[0] != 'g' && name[0] != 'c')
         return NULL;
     for (uint32_t i = 0; i < ARRAY_SIZE(packages); i++) {

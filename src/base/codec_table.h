@@ -113,6 +113,8 @@ const struct codec_entry *codec_table_find_readable(const char *name);
  * "github.com/klauspost/compress/zstd.(*Encoder).EncodeAll". What such an entry has as its shape is
  * enum codec_go_shape, and its name is not whole. */
 const struct codec_entry *codec_table_find_go(const char *name);
+/* The name without the vendor folder that it may have come through. */
+const char *codec_table_go_name(const char *name);
 /* Whether it is any function of a Go package that is a codec. */
 bool codec_table_is_go_codec(const char *name);
 
