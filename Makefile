@@ -37,7 +37,7 @@ UNIT_SRC := $(wildcard tests/unit/*_test.c)
 
 SHIM_OBJ := $(SHIM_SRC:%.c=$(B)/shim/%.o)
 READ_OBJ := $(READ_SRC:%.c=$(B)/read/%.o)
-TOOL_OBJ := $(TOOL_SRC:%.c=$(B)/read/%.o)
+TOOL_OBJ := $(TOOL_SRC:%.c=$(B)/read/%.o) $(B)/read/tools/squall/go_blob.o
 UNIT_BIN := $(UNIT_SRC:%.c=$(B)/%)
 TEST_HELP := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
 
@@ -61,6 +61,25 @@ help:
 $(B)/libsquall.so: $(SHIM_OBJ) src/shim/exports.map
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(SHIM_LDFLAGS) -o $@ $(SHIM_OBJ) $(shell $(CC) -print-libgcc-file-name)
+
+# The hook for Go programs that do not load the library: its bytes are in the companion.
+BLOB_OBJ := $(patsubst %,$(B)/blob/%.o,src/go/hook src/go/rows src/region/commit src/base/parse)
+
+$(B)/blob/%.o: %.c $(B)/flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(SHIM_CFLAGS) -ffunction-sections -fdata-sections -c -o $@ $<
+
+$(B)/go-blob.bin: $(BLOB_OBJ) src/go/blob.ld
+	$(call say,LINK,$@)
+	$(Q)$(CC) -nostdlib -static -Wl,-T,src/go/blob.ld -Wl,--build-id=none \
+	  -Wl,--gc-sections -o $(@:.bin=.elf) $(BLOB_OBJ)
+	$(Q)objcopy -O binary -j .blob $(@:.bin=.elf) $@
+
+$(B)/read/tools/squall/go_blob.o: tools/squall/go_blob.S $(B)/go-blob.bin
+	$(call say,AS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -c -Wa,-I,$(B) -o $@ $<
 
 $(B)/squall: $(READ_OBJ) $(TOOL_OBJ)
 	$(call say,LINK,$@)
@@ -102,7 +121,7 @@ $(filter-out $(UNIT_SHIM),$(UNIT_BIN)): $(B)/%: $(B)/read/%.o $(READ_OBJ) $(HELP
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(READ_CFLAGS) -o $@ $^ -lcmocka $(READ_LIBS)
 
--include $(SHIM_OBJ:.o=.d) $(READ_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(HELP_OBJ:.o=.d) \
+-include $(SHIM_OBJ:.o=.d) $(BLOB_OBJ:.o=.d) $(READ_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(HELP_OBJ:.o=.d) \
   $(UNIT_SRC:%.c=$(B)/read/%.d)
 
 include tests/unit/unwind/unwind.mk

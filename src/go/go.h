@@ -85,9 +85,11 @@ uint32_t go_frames(const struct go_image *image, uint64_t address, struct go_fra
 
 /* ---- plan.c: what to write where ---- */
 
-/* Memory within reach of a jump, in this order: pages of data, written by hook.c's entry and read
- * by the trampolines; trampolines; room for the blob. */
-#define GO_NEAR_DATA 8192u
+/* Memory within reach of a jump, in this order: what the trampolines read; what was patched, for
+ * whoever takes the hook out again; the trampolines. */
+#define GO_NEAR_SITES 8192u
+#define GO_NEAR_RECORDS 8192u
+#define GO_NEAR_DATA (GO_NEAR_SITES + GO_NEAR_RECORDS)
 #define GO_NEAR_CODE 24576u
 #define GO_NEAR_SIZE (GO_NEAR_DATA + GO_NEAR_CODE)
 #define GO_NEAR_MAGIC 0x6f676c6c61757173ull /* "squallgo" */
@@ -96,8 +98,11 @@ struct go_near { /* the first bytes of the data pages */
     uint64_t magic;
     uint64_t entry; /* address of go_entry */
     uint64_t state; /* address of struct go_state */
-    uint64_t size;  /* of all memory that is near */
-    uint64_t reserved[4];
+    uint64_t size;  /* of all memory that the hook has here */
+    uint64_t patches; /* how many records follow the sites; 0 = it is out */
+    uint64_t is_ours; /* 1: put in from outside, with a region that nobody else writes to */
+    uint64_t region_size;
+    uint64_t reserved;
 };
 
 enum go_kind {
@@ -126,6 +131,13 @@ struct go_patch {
     uint8_t old[GO_PATCH_MAX], new[GO_PATCH_MAX];
 };
 #define GO_PATCHES_MAX 200u
+
+/* What of a patch is needed to take it out. */
+struct go_record {
+    uint64_t at;
+    uint8_t size, old[GO_PATCH_MAX], reserved[7];
+};
+_Static_assert(sizeof(struct go_record) * GO_PATCHES_MAX <= GO_NEAR_RECORDS, "all fit");
 
 #define GO_CODECS_MAX 256u
 #define GO_NEEDED 5u /* functions of the runtime */

@@ -113,7 +113,7 @@ static void put_call(struct go_plan *plan, uint64_t kind, uint64_t back, uint64_
     uint32_t at = FIRST_SITE + plan->site_count * (uint32_t)sizeof(struct go_site);
     struct go_site site = {kind, back, plan->state, function};
     plan->site_count++;
-    if (at + sizeof site > GO_NEAR_DATA) {
+    if (at + sizeof site > GO_NEAR_SITES) {
         plan->used = GO_NEAR_CODE + 1;
         return;
     }
@@ -373,7 +373,16 @@ int go_plan_make(struct go_plan *plan, const struct go_image *image) {
         hook_codec(plan, image, i);
     if (plan->used > GO_NEAR_CODE)
         return refuse(plan, "runtime.mallocgc");
-    *near = (struct go_near){GO_NEAR_MAGIC, plan->entry, plan->state, GO_NEAR_SIZE, {0}};
+    *near = (struct go_near){.magic = GO_NEAR_MAGIC,
+                             .entry = plan->entry,
+                             .state = plan->state,
+                             .size = GO_NEAR_SIZE,
+                             .patches = plan->patch_count};
+    for (uint32_t i = 0; i < plan->patch_count; i++) {
+        struct go_record record = {.at = plan->patches[i].at, .size = plan->patches[i].size};
+        base_move(record.old, plan->patches[i].old, record.size);
+        base_move(plan->data + GO_NEAR_SITES + i * sizeof record, &record, sizeof record);
+    }
     return 0;
 }
 

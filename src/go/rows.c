@@ -246,7 +246,7 @@ static void add_role(const struct region_site *s, struct region_large *l, uint64
         RELAXED_ADD(&l->grown, 1);
     if (!call || !call->row || !call->source)
         return;
-    uint64_t ratio = (uint64_t)(((unsigned __int128)size << 16) / call->source);
+    uint64_t ratio = (size << 16) / call->source; /* no address space holds 2^48 bytes */
     RELAXED_STORE(&l->served_call, call->row);
     RELAXED_ADD(&l->served, 1);
     RELAXED_ADD(&l->served_source_bytes, call->source);

@@ -17,6 +17,8 @@ static const struct command {
 } commands[] = {
     {"run", command_run, "run a program under the profiler and keep what it did"},
     {"report", command_report, "show what a program allocated, running or ended"},
+    {"attach", command_attach, "watch the heap of a Go program that runs already"},
+    {"detach", command_detach, "and leave it alone again"},
     {"pack", command_pack, "pack what LD_PRELOAD alone left behind"},
     {"clean", command_clean, "remove what dead processes left behind"},
 };
