@@ -70,6 +70,7 @@ bool go_region_has_tsc(void);
 
 struct go_result {
     char reason[256];  /* why it was left alone, "" = it was not */
+    bool is_no_go;     /* for this reason: there is no Go in it */
     uint32_t patches, threads, tries;
     uint64_t stop_ns; /* how long all of it stood still */
     uint64_t one_ns;  /* and, before that, one thread alone */

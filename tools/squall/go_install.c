@@ -315,6 +315,7 @@ void go_install_at_exec(pid_t pid, const char *folder, const char *conf, uint64_
     go_region_configure(&c, conf);
     int error = go_target_open(&t, pid);
     t.is_traced = true;
+    result->is_no_go = error == -ENOENT;
     if (error)
         fail(result, "%s", error == -ENOENT    ? "it is no Go program"
                            : error == -ENOTSUP ? "its tables are not understood"

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "go.h"
 #include "run.h"
 
 static const char usage[] =
@@ -214,6 +215,31 @@ static int say_not_executed(const char *name, int error) {
     return error == ENOENT ? 127 : 126;
 }
 
+/* ---- a static program, which may be Go ---- */
+
+struct static_program {
+    const char *folder;
+    uint64_t run_id;
+    struct go_result result;
+    bool was_met;
+};
+
+static void hook_static(void *data, pid_t pid) {
+    struct static_program *s = data;
+    s->was_met = true;
+    go_install_at_exec(pid, s->folder, getenv("SQUALL_CONF"), s->run_id, &s->result);
+}
+
+/* As early as it is known. */
+static void say_static(const struct program *program, const struct static_program *s,
+                       const char *name) {
+    if (!s->was_met || s->result.is_no_go)
+        message("%s %s: its allocations are not visible", name, program->reason);
+    else if (s->result.reason[0])
+        message("%s %s: its allocations are not visible (Go: %s)", name, program->reason,
+                s->result.reason);
+}
+
 /* ---- after ---- */
 
 static void describe_end(const struct child *child, uint64_t oom_kills, struct profile_end *end) {
@@ -338,13 +364,16 @@ int command_run(int argc, char **argv) {
     program_inspect(argv[0], &program);
     if (program.error)
         return say_not_executed(argv[0], program.error);
-    if (program.reason[0])
+    if (program.reason[0] && !program.is_static)
         message("%s %s: its allocations are not visible", argv[0], program.reason);
     status = prepare(&o, &program, folder, &run_id);
     if (status)
         return status;
     uint64_t oom_before = oom_count();
-    status = child_run(argv, &child);
+    struct static_program s = {.folder = folder[0] ? folder : NULL, .run_id = run_id};
+    status = child_run(argv, &child, program.is_static ? hook_static : NULL, &s);
+    if (program.is_static && status == 0 && !child.exec_error)
+        say_static(&program, &s, argv[0]);
     if (status) {
         message("run: no child process: %s", strerror(-status));
         return COMMAND_FAILED;
