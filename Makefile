@@ -41,7 +41,7 @@ TOOL_OBJ := $(TOOL_SRC:%.c=$(B)/read/%.o) $(B)/read/tools/squall/go_blob.o
 UNIT_BIN := $(UNIT_SRC:%.c=$(B)/%)
 TEST_HELP := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
 
-.PHONY: all help demo check check-real check-rules bench install clean format FORCE
+.PHONY: all help demo check check-go soak check-real check-rules bench install clean format FORCE
 all: $(B)/libsquall.so $(B)/squall
 
 help:
@@ -50,6 +50,8 @@ help:
 	  'make demo        a Kafka producer under squall, end to end (installs what it needs)' \
 	  'make check       all tests that take minutes (installs what they need)' \
 	  'make check-real  the full matrix of real programs and allocators' \
+	  'make check-go    a Go producer by every version of Go that Debian has' \
+	  'make soak        the same, disturbed in all ways, 500 times' \
 	  'make check-rules only the rules of the house' \
 	  'make bench       speed and memory beside the peers (QUICK=1: some minutes)' \
 	  'make install     to PREFIX (/usr/local), under DESTDIR' \
@@ -143,6 +145,19 @@ tests: $(UNIT_BIN) $(UNWIND_TESTS) $(B)/$(UNWIND_DIR)/unwind_rules
 
 check-rules: all
 	@tests/run.sh rules
+
+# The producer in Go, by every Go that Debian has; and hours of it, disturbed.
+check-go:
+	@tools/setup.sh build demo check
+	@$(MAKE) all
+	@tests/go/toolchains.sh
+	@tests/go/matrix.sh
+
+soak:
+	@tools/setup.sh build demo check
+	@$(MAKE) all
+	@tests/go/toolchains.sh
+	@tests/go/stress.sh
 
 check-real:
 	@tools/setup.sh build demo check real

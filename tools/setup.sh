@@ -18,7 +18,8 @@ declare -A PACKAGES=(
     [check]="binutils git python3 libcmocka-dev libunwind-dev zlib1g-dev liblz4-dev
         libsnappy-dev libbrotli-dev liblzma-dev libbz2-dev liblzf-dev libdeflate-dev
         libisal-dev libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 python3-confluent-kafka
-        python3-zstandard redis-server procps strace"
+        python3-zstandard redis-server procps strace golang-go
+        golang-github-klauspost-compress-dev"
     # The whole matrix of `make check-real`, and the oldest Debian that can be had.
     [real]="kcat openjdk-17-jdk-headless libzstd-jni-java libsnappy-java liblz4-java nodejs
         rocksdb-tools nginx-light apache2-bin borgbackup pigz pixz squashfs-tools rsyslog

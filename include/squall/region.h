@@ -192,7 +192,6 @@ struct region_header {
     uint64_t go_at_once_max;
     uint64_t go_cycles; /* collections that ended */
     uint64_t go_stop_ns; /* how long the program was stopped to put the hook in, 0 = not at all */
-
     uint8_t reserved0[168];
     uint64_t lost[32]; /* by enum region_lost; atomic */
 
@@ -322,10 +321,8 @@ struct region_site {
 };
 _Static_assert(sizeof(struct region_site) == 128, "crosses the process boundary");
 
-enum region_go_flag {
-    REGION_GO_OUTPUT = 1, /* the runtime makes the blocks for a function that compresses a message */
-    REGION_GO_GROWN = 2   /* by growing a slice */
-};
+/* The runtime makes the blocks for a function that compresses a message; by growing a slice. */
+enum region_go_flag { REGION_GO_OUTPUT = 1, REGION_GO_GROWN = 2 };
 
 enum region_cell_kind {
     REGION_CELL_EXACT = 0,  /* every block counted: exact mode, or blocks from `large` up */
@@ -552,10 +549,9 @@ struct region_context {
 };
 _Static_assert(sizeof(struct region_context) == 64, "crosses the process boundary");
 
-/* One site of a Go program, whose sums are in its shared cell; atomic. Blocks are those of the
- * header's go_threshold or more. A block's life ends when the collector sweeps it, which may be long
- * after its last use; `transient` of its large row counts those swept within two collections. Time
- * in mallocgc is the cell's, here by what it was spent on. Row 0 is of sites without a row. */
+/* A site of a Go program, whose sums are in its shared cell; atomic. A block's life ends when the
+ * collector sweeps it; `transient` of its large row counts those swept within two collections. Time
+ * in mallocgc is the cell's, here by what it was spent on. Row 0: sites without a row. */
 struct region_go {
     uint32_t site;
     uint32_t reserved0;
@@ -568,8 +564,8 @@ struct region_go {
     uint64_t swept;
     uint64_t swept_bytes;
     uint64_t swept_ticks;
-    uint64_t longest_ticks; /* the longest of all times in mallocgc, and which goroutine it was */
-    uint64_t longest_goroutine;
+    uint64_t longest_ticks; /* in mallocgc, */
+    uint64_t longest_goroutine; /* and by which */
     uint64_t reserved[4];
 };
 _Static_assert(sizeof(struct region_go) == 128, "crosses the process boundary");
