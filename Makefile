@@ -25,7 +25,7 @@ SAN ?=
 CFLAGS ?= -O2
 READ_CFLAGS := $(COMMON) $(CFLAGS) -DSQUALL_VERSION='"$(VERSION)"' \
   $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
-READ_LIBS := -ldw -lelf -lzstd -lyajl -liberty
+READ_LIBS := -ldw -lelf -lzstd -lyajl -liberty -lm
 
 SHIM_SRC := $(wildcard src/base/*.c src/shim/*.c src/go/*.c) src/region/layout.c src/region/create.c \
   src/region/commit.c

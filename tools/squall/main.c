@@ -19,6 +19,7 @@ static const struct command {
     {"report", command_report, "show what a program allocated, running or ended"},
     {"attach", command_attach, "watch the heap of a Go program that runs already"},
     {"detach", command_detach, "and leave it alone again"},
+    {"go-profile", command_go_profile, "read the memory profile of a running Go program"},
     {"pack", command_pack, "pack what LD_PRELOAD alone left behind"},
     {"clean", command_clean, "remove what dead processes left behind"},
 };
@@ -28,7 +29,7 @@ static void print_help(FILE *out) {
           "Finds allocation storms inside compression calls of a program that is not changed.\n\n",
           out);
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-        fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
     fputs("\nsquall help COMMAND tells the options of a command.\n", out);
 }
 
