@@ -3,30 +3,32 @@
  * Writer is a stream, NewWriter makes one. */
 #include "codec_table.h"
 
+#define PACKAGE(path, codec) \
+    { path, sizeof(path) - 1, codec }
 static const struct {
     const char *path;
-    uint8_t codec;
+    uint8_t length, codec;
 } packages[] = {
-    {"github.com/klauspost/compress/zstd", CODEC_ZSTD},
-    {"github.com/klauspost/compress/s2", CODEC_S2},
-    {"github.com/klauspost/compress/snappy", CODEC_SNAPPY},
-    {"github.com/klauspost/compress/flate", CODEC_ZLIB},
-    {"github.com/klauspost/compress/gzip", CODEC_ZLIB},
-    {"github.com/klauspost/compress/zlib", CODEC_ZLIB},
-    {"github.com/klauspost/pgzip", CODEC_ZLIB},
-    {"github.com/golang/snappy", CODEC_SNAPPY},
-    {"github.com/eapache/go-xerial-snappy", CODEC_SNAPPY},
-    {"github.com/pierrec/lz4", CODEC_LZ4},
-    {"github.com/pierrec/lz4/v2", CODEC_LZ4},
-    {"github.com/pierrec/lz4/v3", CODEC_LZ4},
-    {"github.com/pierrec/lz4/v4", CODEC_LZ4},
-    {"github.com/andybalholm/brotli", CODEC_BROTLI},
-    {"github.com/DataDog/zstd", CODEC_ZSTD},
-    {"github.com/valyala/gozstd", CODEC_ZSTD},
-    {"compress/flate", CODEC_ZLIB},
-    {"compress/gzip", CODEC_ZLIB},
-    {"compress/zlib", CODEC_ZLIB},
-    {"compress/bzip2", CODEC_BZ2},
+    PACKAGE("github.com/klauspost/compress/zstd", CODEC_ZSTD),
+    PACKAGE("github.com/klauspost/compress/s2", CODEC_S2),
+    PACKAGE("github.com/klauspost/compress/snappy", CODEC_SNAPPY),
+    PACKAGE("github.com/klauspost/compress/flate", CODEC_ZLIB),
+    PACKAGE("github.com/klauspost/compress/gzip", CODEC_ZLIB),
+    PACKAGE("github.com/klauspost/compress/zlib", CODEC_ZLIB),
+    PACKAGE("github.com/klauspost/pgzip", CODEC_ZLIB),
+    PACKAGE("github.com/golang/snappy", CODEC_SNAPPY),
+    PACKAGE("github.com/eapache/go-xerial-snappy", CODEC_SNAPPY),
+    PACKAGE("github.com/pierrec/lz4", CODEC_LZ4),
+    PACKAGE("github.com/pierrec/lz4/v2", CODEC_LZ4),
+    PACKAGE("github.com/pierrec/lz4/v3", CODEC_LZ4),
+    PACKAGE("github.com/pierrec/lz4/v4", CODEC_LZ4),
+    PACKAGE("github.com/andybalholm/brotli", CODEC_BROTLI),
+    PACKAGE("github.com/DataDog/zstd", CODEC_ZSTD),
+    PACKAGE("github.com/valyala/gozstd", CODEC_ZSTD),
+    PACKAGE("compress/flate", CODEC_ZLIB),
+    PACKAGE("compress/gzip", CODEC_ZLIB),
+    PACKAGE("compress/zlib", CODEC_ZLIB),
+    PACKAGE("compress/bzip2", CODEC_BZ2),
 };
 
 /* Functions by name: the first that fits. `*` at the end: any that begin like this. */
@@ -85,7 +87,7 @@ static struct codec_entry entries[CODECS + 1][ARRAY_SIZE(rules)];
 const char *codec_table_go_name(const char *name) {
     const char *from = name;
     for (const char *s = name; *s && *s != '('; s++)
-        if (base_starts(s, "/vendor/"))
+        if (*s == '/' && base_starts(s, "/vendor/"))
             from = s + 8;
     return from;
 }
@@ -96,7 +98,7 @@ static const char *behind_package(const char *name, uint8_t *codec) {
     if (name[0] != 'g' && name[0] != 'c')
         return NULL;
     for (uint32_t i = 0; i < ARRAY_SIZE(packages); i++) {
-        size_t n = base_length(packages[i].path);
+        uint32_t n = packages[i].length;
         if (base_starts(name, packages[i].path) && (name[n] == '.' || name[n] == '/')) {
             *codec = packages[i].codec;
             if (name[n] == '.')

@@ -245,9 +245,9 @@ struct go_state {
 
 /* The clock of go_state. */
 uint64_t go_clock(const struct go_state *state);
-/* All that the hook needs but the region and the ranges, which are set before; `stacks` is memory of
- * GO_STACKS * GO_STACK_SIZE bytes as this process sees it, and `stacks_there` as the program does. */
-void go_state_init(struct go_state *state, uint8_t *stacks, uint64_t stacks_there);
+/* What is the same wherever the hook is put in; `stacks` is the address of GO_STACKS * GO_STACK_SIZE
+ * bytes in the program. The rest of a zeroed state is the caller's to set. */
+void go_state_init(struct go_state *state, uint64_t stacks);
 /* Opens the tables that the hook writes to. Returns 0 or -errno. */
 int go_state_open(struct region *r);
 /* The ranges of a plan's codec functions. */

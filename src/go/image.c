@@ -44,7 +44,7 @@ static bool is_moduledata(const struct go_image *image, const uint8_t *at, uint6
 }
 
 static bool find_moduledata(struct go_image *image) {
-    for (uint32_t i = 0; i < image->segment_count; i++) {
+    for (uint32_t i = image->segment_count; i-- > 0;) {
         const struct go_segment *s = &image->segments[i];
         uint64_t from = (8 - s->start % 8) % 8, text, gofunc;
         for (; from + MODULEDATA <= s->size; from += 8) {
@@ -127,7 +127,7 @@ static void take_version(struct go_image *image, const uint8_t *text, uint64_t l
 }
 
 static void find_version(struct go_image *image) {
-    for (uint32_t i = 0; i < image->segment_count; i++) {
+    for (uint32_t i = image->segment_count; i-- > 0;) { /* it is data, and that comes last */
         const struct go_segment *s = &image->segments[i];
         uint64_t from = (16 - s->start % 16) % 16;
         for (; from + 64 <= s->size; from += 16) {

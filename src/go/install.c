@@ -4,12 +4,10 @@
 #include "go.h"
 #include "internal.h"
 
-void go_state_init(struct go_state *state, uint8_t *stacks, uint64_t stacks_there) {
+void go_state_init(struct go_state *state, uint64_t stacks) {
     for (uint32_t i = 0; i < ARRAY_SIZE(state->busy); i++)
         state->busy[i] = UINT64_MAX;
-    state->stacks = stacks_there;
-    for (uint64_t i = 0; i < GO_STACKS; i++)
-        base_move(stacks + (i + 1) * GO_STACK_SIZE - 8, &i, sizeof i);
+    state->stacks = stacks;
     state->transient_cycles = 2;
     state->region.on_full = NULL;
 }

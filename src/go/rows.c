@@ -136,8 +136,8 @@ static uint32_t make_site(struct go_state *state, const struct stack *stack) {
     return row;
 }
 
-/* The slot of a hash, claimed by the first who comes; another who comes while the row is made gets
- * row 0 for this once. NULL = no room. */
+/* The slot of a hash, claimed by the first who comes; another who comes while the row is made waits
+ * a little. NULL = no room. */
 #define FIND(name, table, size)                                                             \
     static __typeof__(&((struct go_state *)0)->table[0]) name(struct go_state *state,       \
                                                               uint64_t hash, bool *is_new) { \
@@ -158,13 +158,18 @@ static uint32_t make_site(struct go_state *state, const struct stack *stack) {
 FIND(find_site, sites, GO_INDEX)
 FIND(find_call, call_rows, ARRAY_SIZE(state->call_rows))
 
-/* Of the first few, who come at once: the one that makes the row is done in a microsecond. */
+/* Of the first few, who come at once: the one that makes the row is done in a microsecond, unless it
+ * lost its processor. Not for ever: what does not get the row is counted at row 0. */
+#define PAUSES 256u
 #define WAITS 4096u
 
 static uint32_t wait_for(const uint32_t *row) {
     uint32_t got = __atomic_load_n(row, __ATOMIC_ACQUIRE);
     for (uint32_t i = 0; !got && i < WAITS; i++) {
-        __asm__ volatile("pause");
+        if (i < PAUSES)
+            __asm__ volatile("pause");
+        else
+            base_syscall(SYS_sched_yield);
         got = __atomic_load_n(row, __ATOMIC_ACQUIRE);
     }
     return got == UINT32_MAX ? 0 : got;

@@ -118,7 +118,7 @@ static int make_state(void) {
     state->mine = shim.mine;
     state->region = shim.region;
     state->tick_ticks = clock_ticks(shim.conf.tick_ns);
-    go_state_init(state, (uint8_t *)at, (uint64_t)at);
+    go_state_init(state, (uint64_t)at);
     return 0;
 }
 

@@ -54,6 +54,7 @@ echo "ok stress ($done of $RUNS runs)"
 # ---- attach and detach, on one process under load ----
 
 ROUNDS=${ROUNDS:-200}
+[ "$ROUNDS" -gt 0 ] || finish
 build "${all[0]}" static
 fresh
 "$program" -g 64 -ops 0 -verify >"$dumps/out" 2>&1 &

@@ -137,32 +137,23 @@ static uint64_t ticks_of(const struct go_file *file, uint64_t ns) {
     return raw ? (uint64_t)((double)ns * ((double)ticks / (double)raw)) : ns;
 }
 
-static int write_stacks(const struct go_target *t, const struct memory *m) {
-    int error = 0;
-    for (uint64_t i = 0; i < GO_STACKS && !error; i++)
-        error = go_target_write(t, m->stacks + (i + 1) * GO_STACK_SIZE - 8, &i, sizeof i);
-    return error;
-}
-
 /* The state up to its tables, which are zero already. */
 static int write_state(const struct go_target *t, const struct memory *m,
                        const struct go_plan *plan, const struct go_file *file, uint64_t region) {
     struct go_state *state = calloc(1, sizeof *state);
     if (!state)
         return -ENOMEM;
-    memset(state->busy, 0xff, sizeof state->busy);
-    state->stacks = m->stacks;
     state->has_tsc = file->region.header->clock == REGION_CLOCK_TSC;
     state->threshold = plan->threshold;
-    state->transient_cycles = 2;
     state->tick_ticks = ticks_of(file, file->region.header->configuration.tick_ns);
     state->goid_offset = go_goid_offset(t->image.minor);
     translate(&state->region, file, region);
+    go_state_init(state, m->stacks);
     go_state_ranges(state, plan);
     state->is_on = 1;
     int error = go_target_write(t, m->state, state, offsetof(struct go_state, sites));
     free(state);
-    return error ? error : write_stacks(t, m);
+    return error;
 }
 
 static int write_near(const struct go_target *t, const struct memory *m,
