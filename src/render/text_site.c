@@ -167,9 +167,11 @@ static void add_threads(struct line *line, const struct analysis *a,
 static void add_go(struct line *line, const struct profile_go *go) {
     char a[32], b[32], c[32], d[32];
     line_pad(line, INDENT);
-    line_add(line, PLAIN, "by up to %s goroutines at once in mallocgc · GC assist %s · heap %s · "
-                          "zeroing %s",
-             count(d, go->at_once_max), duration(a, (double)go->assist_ns),
+    if (go->at_once_max > 1)
+        line_add(line, PLAIN, "by up to %s goroutines at once in mallocgc", count(d, go->at_once_max));
+    else
+        line_add(line, PLAIN, "by one goroutine at a time in mallocgc");
+    line_add(line, PLAIN, " · GC assist %s · heap %s · zeroing %s", duration(a, (double)go->assist_ns),
              duration(b, (double)go->heap_ns), duration(c, (double)go->zero_ns));
     if (go->longest_goroutine)
         line_add(line, PLAIN, " · longest %s (goroutine %s)", duration(a, (double)go->longest_ns),

@@ -3,6 +3,7 @@
 #ifndef SQUALL_TOOL_GO_H
 #define SQUALL_TOOL_GO_H
 
+#include <signal.h>
 #include <sys/types.h>
 #include <sys/user.h>
 
@@ -22,6 +23,8 @@ struct go_target {
     bool is_traced; /* at the stop of its exec: one thread, ours already */
     struct go_thread *threads; /* stopped ones */
     uint32_t thread_count, thread_room;
+    bool holds; /* our signals, while threads are stopped; `before` is our mask else */
+    sigset_t before;
     uint64_t syscall_at; /* the instruction, somewhere in its code */
     uint64_t low, high;  /* of the program's segments */
     struct go_image image;

@@ -6,11 +6,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "go.h"
@@ -19,6 +21,8 @@
 #define REACH (7ull << 28)        /* as in the shim: a jump reaches 2 GiB */
 #define STACK_LOOKED 32768u       /* bytes above a thread's stack pointer: a signal's frame */
 #define STEPS_MAX 1000
+#define PATIENCE_NS 500000000ull
+#define SPINS 2000u
 #define MARGIN 0x10000ull         /* between mappings, for the stack's guard and the like */
 
 /* ---- memory ---- */
@@ -159,13 +163,25 @@ static int add_thread(struct go_target *t, pid_t tid) {
     return 0;
 }
 
-/* Waits for a thread that was interrupted; false: it is gone. */
-static bool wait_stopped(struct go_thread *thread) {
+static uint64_t now_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+
+/* Waits for a thread that was interrupted; false: it is gone, or hangs in the kernel (a file system
+ * that does not answer): the others must not stand still for it. */
+static bool wait_stopped(struct go_thread *thread, uint64_t until) {
     int status;
     pid_t got;
-    do
-        got = waitpid(thread->tid, &status, __WALL);
-    while (got < 0 && errno == EINTR);
+    for (uint32_t i = 0; (got = waitpid(thread->tid, &status, __WALL | WNOHANG)) == 0; i++) {
+        if (now_ns() > until)
+            return false;
+        if (i < SPINS)
+            sched_yield();
+        else
+            usleep(20);
+    }
     if (got != thread->tid || !WIFSTOPPED(status))
         return false;
     /* A signal came first: it is given back when the thread goes on. */
@@ -193,18 +209,27 @@ static int seize_new(struct go_target *t) {
             error = 0;
     }
     closedir(folder);
+    uint64_t until = now_ns() + PATIENCE_NS;
     for (uint32_t i = from; i < t->thread_count; i++) {
-        if (wait_stopped(&t->threads[i]))
+        if (wait_stopped(&t->threads[i], until))
             t->threads[i - gone] = t->threads[i];
         else
             gone++;
     }
     t->thread_count -= gone;
+    if (gone && now_ns() > until)
+        error = -ETIMEDOUT;
     return error ? error : (int)(t->thread_count - from);
 }
 
 static bool can_call(const struct go_thread *thread) {
     return thread->signal == 0;
+}
+
+static void let_go(struct go_target *t) {
+    for (uint32_t i = 0; i < t->thread_count; i++)
+        ptrace(PTRACE_DETACH, t->threads[i].tid, NULL, (void *)(uintptr_t)t->threads[i].signal);
+    t->thread_count = 0;
 }
 
 static void put_caller_first(struct go_target *t) {
@@ -215,7 +240,18 @@ static void put_caller_first(struct go_target *t) {
     }
 }
 
-int go_target_stop(struct go_target *t, bool all) {
+/* Nobody may end us while a thread of the program is somewhere else than it was. */
+static void hold_signals(struct go_target *t, bool hold) {
+    sigset_t all;
+    sigfillset(&all);
+    if (hold && !t->holds)
+        sigprocmask(SIG_BLOCK, &all, &t->before);
+    else if (!hold && t->holds)
+        sigprocmask(SIG_SETMASK, &t->before, NULL);
+    t->holds = hold;
+}
+
+static int stop(struct go_target *t, bool all) {
     int got;
     t->thread_count = 0;
     if (t->is_traced)
@@ -223,10 +259,8 @@ int go_target_stop(struct go_target *t, bool all) {
     if (all) {
         while ((got = seize_new(t)) > 0)
             ;
-        if (got < 0 || !t->thread_count) {
-            go_target_resume(t);
+        if (got < 0 || !t->thread_count)
             return got < 0 ? got : -ESRCH;
-        }
         put_caller_first(t);
         return 0;
     }
@@ -234,21 +268,28 @@ int go_target_stop(struct go_target *t, bool all) {
         got = add_thread(t, t->pid);
         if (got < 0)
             return got;
-        if (!wait_stopped(&t->threads[0])) {
+        if (!wait_stopped(&t->threads[0], now_ns() + PATIENCE_NS)) {
             t->thread_count = 0;
             return -ESRCH;
         }
         if (can_call(&t->threads[0]))
             return 0;
-        go_target_resume(t);
+        let_go(t);
     }
     return -EAGAIN;
 }
 
+int go_target_stop(struct go_target *t, bool all) {
+    hold_signals(t, true);
+    int error = stop(t, all);
+    if (error)
+        go_target_resume(t);
+    return error;
+}
+
 void go_target_resume(struct go_target *t) {
-    for (uint32_t i = 0; i < t->thread_count; i++)
-        ptrace(PTRACE_DETACH, t->threads[i].tid, NULL, (void *)(uintptr_t)t->threads[i].signal);
-    t->thread_count = 0;
+    let_go(t);
+    hold_signals(t, false);
 }
 
 /* ---- calling ---- */
