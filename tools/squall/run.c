@@ -17,8 +17,9 @@
 static const char usage[] =
     "usage: squall run [options] [--] PROGRAM [ARGUMENT]...\n"
     "\n"
-    "Runs a program with libsquall.so preloaded. When it ends, what it and its children did is\n"
-    "packed into one file, a summary is shown, and the program's exit status is passed on.\n"
+    "Runs a program with libsquall.so preloaded (into a static Go program, the hook of its heap is\n"
+    "put instead). When it ends, what it and its children did is packed into one file, a summary is\n"
+    "shown, and the program's exit status is passed on.\n"
     "\n"
     "  -o FILE            the file to write (else one in the folder, named after the process)\n"
     "  --dir DIR          the folder to record in (else $SQUALL_DIR, else one in memory)\n"
@@ -27,6 +28,7 @@ static const char usage[] =
     "  --sample SIZE      mean bytes between two samples of small blocks (512k; 0 = none)\n"
     "  --conf KEY:VALUE,… anything else of SQUALL_CONF\n"
     "  --no-children      record the program alone\n"
+    "  --no-patch         change no code of it: no arguments of codec calls, no heap of Go\n"
     "  --keep             leave the unpacked regions\n"
     "  --quiet            no summary, and nothing on stderr but errors\n";
 
@@ -77,6 +79,8 @@ static int take_option(struct options *o, int option, const char *value, char **
         return add_conf(o, NULL, value);
     case 'n':
         return add_conf(o, "children", "off");
+    case 'p':
+        return add_conf(o, NULL, "args:off,go:off");
     case 'k':
         o->keep = true;
         return 0;
@@ -101,6 +105,7 @@ static int parse_options(struct options *o, int argc, char **argv) {
         {"sample", required_argument, NULL, 's'},
         {"conf", required_argument, NULL, 'c'},
         {"no-children", no_argument, NULL, 'n'},
+        {"no-patch", no_argument, NULL, 'p'},
         {"keep", no_argument, NULL, 'k'},
         {"quiet", no_argument, NULL, 'q'},
         {"help", no_argument, NULL, 'h'},
