@@ -181,16 +181,16 @@ struct region_header {
     uint32_t module_event;  /* counts loads and unloads, see region_module */
 
     /* Go, see struct region_go. Counters are atomic. */
-    uint32_t go_state; /* enum region_go_state */
-    uint32_t go_minor; /* 19 of Go 1.19; 0 = not known */
-    uint64_t go_version; /* string */
-    uint64_t go_reason;  /* string: what did not verify */
+    uint32_t go_state;     /* enum region_go_state */
+    uint32_t go_minor;     /* 19 of Go 1.19; 0 = not known */
+    uint64_t go_version;   /* string */
+    uint64_t go_reason;    /* string: what did not verify */
     uint64_t go_threshold; /* smaller blocks of Go's heap are not seen */
     uint64_t go_entries;   /* of large allocations; with no goroutine in one as many as exits */
     uint64_t go_exits;
     uint64_t go_now; /* goroutines in one now */
     uint64_t go_at_once_max;
-    uint64_t go_cycles; /* collections that ended */
+    uint64_t go_cycles;  /* collections that ended */
     uint64_t go_stop_ns; /* how long the program was stopped to put the hook in, 0 = not at all */
     uint8_t reserved0[168];
     uint64_t lost[32]; /* by enum region_lost; atomic */
@@ -312,7 +312,7 @@ struct region_site {
     uint32_t direction;      /* enum region_direction of codec_function */
     uint32_t shared_sampled; /* the same as shared_cell, for sampled blocks */
     uint64_t first_clock;
-    uint32_t events; /* until it has histograms */
+    uint32_t events;   /* until it has histograms */
     uint32_t go_flags; /* enum region_go_flag */
     uint64_t large_live __attribute__((aligned(64)));
     uint64_t large_peak;
@@ -564,7 +564,7 @@ struct region_go {
     uint64_t swept;
     uint64_t swept_bytes;
     uint64_t swept_ticks;
-    uint64_t longest_ticks; /* in mallocgc, */
+    uint64_t longest_ticks;     /* in mallocgc, */
     uint64_t longest_goroutine; /* and by which */
     uint64_t reserved[4];
 };

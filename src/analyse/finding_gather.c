@@ -42,8 +42,8 @@ static const struct advice_host *find_host(struct finding_work *work, uint32_t s
 
 /* What Go's libraries do on the way from the program to the allocator. */
 static bool is_go_insides(const char *function) {
-    static const char *const prefixes[] = {"runtime.", "sync.(*", "bytes.(*Buffer).", "bytes.growSlice",
-                                           "bufio.(*Writer).", "io."};
+    static const char *const prefixes[] = {
+        "runtime.", "sync.(*", "bytes.(*Buffer).", "bytes.growSlice", "bufio.(*Writer).", "io."};
     for (unsigned i = 0; i < ARRAY_SIZE(prefixes); i++)
         if (strncmp(function, prefixes[i], strlen(prefixes[i])) == 0)
             return true;

@@ -12,10 +12,11 @@ static const char *time_of(char *out, uint64_t ns) {
 static void say_caution(struct finding_work *work, struct analyse_finding *f,
                         const struct profile_go *go, uint64_t all) {
     char a[32], b[32];
-    finding_say(work, &f->caution,
-                "%sThe site where goroutines wait in mallocgc is not the cause of their waiting: they "
-                "help the collector (GC assist) because of all that was allocated before them",
-                f->caution ? " " : "");
+    finding_say(
+        work, &f->caution,
+        "%sThe site where goroutines wait in mallocgc is not the cause of their waiting: they "
+        "help the collector (GC assist) because of all that was allocated before them",
+        f->caution ? " " : "");
     if ((double)go->assist_ns >= MUCH_ASSIST * (double)all)
         finding_say(work, &f->caution, "; here %s of %s in mallocgc was such help",
                     time_of(a, go->assist_ns), time_of(b, all));

@@ -57,11 +57,11 @@ static int say_mode(struct analysis *a) {
             a, "clock",
             "the clock could not be calibrated: times are its ticks taken for nanoseconds");
     if (!error && p->state == PROFILE_DIED)
-        error =
-            analyse_visible_say(a, "end",
-                                "the process ended without its exit handlers%s: the last few updates "
-                                "may be missing",
-                                p->go.state == REGION_GO_HOOKED ? ", as Go programs do" : "");
+        error = analyse_visible_say(
+            a, "end",
+            "the process ended without its exit handlers%s: the last few updates "
+            "may be missing",
+            p->go.state == REGION_GO_HOOKED ? ", as Go programs do" : "");
     if (!error && p->state == PROFILE_UNKNOWN)
         error = analyse_names_packed(p)
                     ? analyse_visible_say(

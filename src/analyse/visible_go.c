@@ -13,8 +13,9 @@ static int say_watched(struct analysis *a) {
         go->state == REGION_GO_DETACHED ? "; the hook was taken out again" : "");
     uint64_t open = go->entries > go->exits ? go->entries - go->exits : 0;
     if (!error && open > go->at_once)
-        error = analyse_visible_say(a, "go", "%llu allocations of Go's heap began and were not seen "
-                                             "to end",
+        error = analyse_visible_say(a, "go",
+                                    "%llu allocations of Go's heap began and were not seen "
+                                    "to end",
                                     (unsigned long long)(open - go->at_once));
     return error;
 }

@@ -96,9 +96,9 @@ uint32_t go_frames(const struct go_image *image, uint64_t address, struct go_fra
 
 struct go_near { /* the first bytes of the data pages */
     uint64_t magic;
-    uint64_t entry; /* address of go_entry */
-    uint64_t state; /* address of struct go_state */
-    uint64_t size;  /* of all memory that the hook has here */
+    uint64_t entry;   /* address of go_entry */
+    uint64_t state;   /* address of struct go_state */
+    uint64_t size;    /* of all memory that the hook has here */
     uint64_t patches; /* how many records follow the sites; 0 = it is out */
     uint64_t is_ours; /* 1: put in from outside, with a region that nobody else writes to */
     uint64_t region_size;
@@ -141,7 +141,7 @@ _Static_assert(sizeof(struct go_record) * GO_PATCHES_MAX <= GO_NEAR_RECORDS, "al
 
 #define GO_CODECS_MAX 256u
 #define GO_NEEDED 5u /* functions of the runtime */
-struct go_codec { /* a codec function of the program */
+struct go_codec {    /* a codec function of the program */
     uint64_t start, end;
     const char *name; /* in the image */
     const struct codec_entry *entry;
@@ -156,9 +156,9 @@ struct go_plan {
     uint64_t threshold; /* smaller blocks are passed over */
     bool calls;         /* codec functions get hooks as well: only before the program runs */
     uint32_t patch_count, site_count;
-    uint32_t used;      /* bytes of `code` */
+    uint32_t used; /* bytes of `code` */
     uint32_t codec_count;
-    const char *refused;  /* what did not verify: a function; NULL = all did */
+    const char *refused;           /* what did not verify: a function; NULL = all did */
     uint64_t grow_start, grow_end; /* of runtime.growslice */
     struct go_function needed[GO_NEEDED];
     struct go_patch patches[GO_PATCHES_MAX];
@@ -185,11 +185,11 @@ uint32_t go_goid_offset(uint32_t minor);
 
 /* ---- hook.c: in the program ---- */
 
-#define GO_STACKS 256u          /* threads in the hook at once */
-#define GO_STACK_SIZE 16384u    /* of its own stack */
-#define GO_FLIGHTS 16384u       /* goroutines in mallocgc at once */
-#define GO_LIVE (1u << 17)      /* blocks */
-#define GO_INDEX (1u << 16)     /* stacks */
+#define GO_STACKS 256u       /* threads in the hook at once */
+#define GO_STACK_SIZE 16384u /* of its own stack */
+#define GO_FLIGHTS 16384u    /* goroutines in mallocgc at once */
+#define GO_LIVE (1u << 17)   /* blocks */
+#define GO_INDEX (1u << 16)  /* stacks */
 
 struct go_range { /* a codec function, sorted by address */
     uint64_t start, end;
@@ -197,18 +197,18 @@ struct go_range { /* a codec function, sorted by address */
     uint8_t direction, kind, shape, reserved;
 };
 
-struct go_flight { /* of a goroutine that is in mallocgc */
+struct go_flight {                    /* of a goroutine that is in mallocgc */
     uint64_t size, start, heap, zero; /* clock; 0 = not there yet */
     uint32_t site, is_in;
     uint64_t goroutine;
 };
 
-struct go_call { /* of a goroutine that is in a codec function */
+struct go_call {                              /* of a goroutine that is in a codec function */
     uint64_t start, source, capacity, before; /* before: bytes that the destination had */
     uint32_t function, row;                   /* row: in REGION_CODEC_CALLS, 0 = none */
 };
 
-struct go_live { /* a block */
+struct go_live {      /* a block */
     uint64_t address; /* 0 = free, 1 = being written */
     uint64_t size, born;
     uint32_t site, cycle;
@@ -245,8 +245,8 @@ struct go_state {
 
 /* The clock of go_state. */
 uint64_t go_clock(const struct go_state *state);
-/* What is the same wherever the hook is put in; `stacks` is the address of GO_STACKS * GO_STACK_SIZE
- * bytes in the program. The rest of a zeroed state is the caller's to set. */
+/* What is the same wherever the hook is put in; `stacks` is the address of GO_STACKS *
+ * GO_STACK_SIZE bytes in the program. The rest of a zeroed state is the caller's to set. */
 void go_state_init(struct go_state *state, uint64_t stacks);
 /* Opens the tables that the hook writes to. Returns 0 or -errno. */
 int go_state_open(struct region *r);

@@ -186,10 +186,11 @@ static uint64_t *claim_slot(uint64_t *keys, uint64_t size, uint64_t key) {
 static void begin_alloc(struct go_state *state, const struct go_registers *r,
                         const struct go_walk *walk) {
     struct region_header *h = state->region.header;
+    if (r->rax < state->threshold)
+        return;
     uint64_t *slot = claim_slot(state->flying, GO_FLIGHTS, walk->g);
-    if (r->rax < state->threshold || !slot) {
-        if (!slot)
-            region_lose(&state->region, REGION_LOST_GO, 1);
+    if (!slot) {
+        region_lose(&state->region, REGION_LOST_GO, 1);
         return;
     }
     struct go_flight *f = &state->flights[slot - state->flying];
@@ -229,9 +230,9 @@ static bool remember(struct go_state *state, uint64_t address, const struct go_f
     for (uint32_t i = 0; i < LIVE_PROBES; i++) {
         struct go_live *l = &state->live[(at + i) & (GO_LIVE - 1)];
         uint64_t none = 0;
-        if (RELAXED_LOAD(&l->address) || !__atomic_compare_exchange_n(&l->address, &none, 1, false,
-                                                                      __ATOMIC_ACQUIRE,
-                                                                      __ATOMIC_RELAXED))
+        if (RELAXED_LOAD(&l->address) ||
+            !__atomic_compare_exchange_n(&l->address, &none, 1, false, __ATOMIC_ACQUIRE,
+                                         __ATOMIC_RELAXED))
             continue;
         l->size = f->size;
         l->born = now;

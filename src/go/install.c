@@ -13,8 +13,8 @@ void go_state_init(struct go_state *state, uint64_t stacks) {
 }
 
 int go_state_open(struct region *r) {
-    static const uint8_t tables[] = {REGION_THREADS, REGION_STACKS, REGION_FRAMES,
-                                     REGION_SITES,   REGION_REMOTE, REGION_CELLS,
+    static const uint8_t tables[] = {REGION_THREADS, REGION_STACKS,  REGION_FRAMES,
+                                     REGION_SITES,   REGION_REMOTE,  REGION_CELLS,
                                      REGION_MODULES, REGION_STRINGS, REGION_GO};
     for (unsigned i = 0; i < ARRAY_SIZE(tables); i++) {
         int error = region_open(r, tables[i]);

@@ -157,8 +157,8 @@ static uint64_t inlined_table(const struct go_image *image, const struct go_func
     uint32_t pcdata = go_load32(image->tab + f->info + NPCDATA);
     uint8_t count = image->tab[f->info + count_at];
     uint64_t at = f->info + fixed + 4ull * pcdata + 4 * FUNCDATA_INLINED;
-    if (!image->gofunc || count <= FUNCDATA_INLINED || pcdata <= PCDATA_INLINED ||
-        pcdata > 4096 || !holds(image, at, 4))
+    if (!image->gofunc || count <= FUNCDATA_INLINED || pcdata <= PCDATA_INLINED || pcdata > 4096 ||
+        !holds(image, at, 4))
         return 0;
     uint32_t offset = go_load32(image->tab + at);
     return offset == UINT32_MAX ? 0 : image->gofunc + offset;
@@ -170,8 +170,7 @@ static int32_t inlined_at(const struct go_image *image, const struct go_function
     uint64_t fixed = image->is_118 ? 40 : 44;
     uint64_t at = f->info + fixed + 4 * PCDATA_INLINED;
     int32_t value;
-    if (!holds(image, at, 4) ||
-        !value_at(image, f, go_load32(image->tab + at), address, &value))
+    if (!holds(image, at, 4) || !value_at(image, f, go_load32(image->tab + at), address, &value))
         return -1;
     return value;
 }
@@ -203,8 +202,7 @@ uint32_t go_frames(const struct go_image *image, uint64_t address, struct go_fra
         *frame = (struct go_frame){.function = f.name, .file = file_of(image, &f, address)};
         if (go_function_value(image, &f, GO_TABLE_LINE, address, &line) && line > 0)
             frame->line = (uint32_t)line;
-        if (index < 0 || count == max ||
-            !read_inlined(image, &f, table, index, frame, &next)) {
+        if (index < 0 || count == max || !read_inlined(image, &f, table, index, frame, &next)) {
             frame->inlined = false;
             frame->function = f.name; /* where the inner ones end, or cannot be read */
             return count;

@@ -1,5 +1,6 @@
 /* What has to be written to hook a Go program: first everything is verified, then the bytes are
- * made. A function is only hooked if its code is what Go's compiler makes and Go's own tables agree:
+ * made. A function is only hooked if its code is what Go's compiler makes and Go's own tables
+ * agree:
  *
  *   entry   [lea -N(%rsp),%r12;] cmp 0x10(%r14),... ; jbe morestack
  *   return  [mov N-8(%rsp),%rbp;] add $N,%rsp; [pop %rbp;] [nops;] ret
@@ -28,7 +29,7 @@ static const struct needed {
 };
 
 uint32_t go_goid_offset(uint32_t minor) {
-    return minor < OLDEST || minor > NEWEST ? 0 : minor == 23 || minor == 24 ? 160 : 152;
+    return minor <= OLDEST || minor > NEWEST ? 0 : minor == 23 || minor == 24 ? 160 : 152;
 }
 
 static int refuse(struct go_plan *plan, const char *why) {
@@ -46,8 +47,8 @@ static void add_codec(struct go_plan *plan, const struct go_function *f) {
                           .name = f->name,
                           .entry = entry,
                           .refused = entry->shape == CODEC_GO_UNKNOWN ? REGION_REFUSED_KIND
-                                     : plan->calls                     ? REGION_REFUSED_NOT
-                                                                       : REGION_REFUSED_RUNNING};
+                                     : plan->calls                    ? REGION_REFUSED_NOT
+                                                                      : REGION_REFUSED_RUNNING};
 }
 
 int go_plan_look(struct go_plan *plan, const struct go_image *image) {

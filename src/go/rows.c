@@ -138,28 +138,28 @@ static uint32_t make_site(struct go_state *state, const struct stack *stack) {
 
 /* The slot of a hash, claimed by the first who comes; another who comes while the row is made waits
  * a little. NULL = no room. */
-#define FIND(name, table, size)                                                             \
-    static __typeof__(&((struct go_state *)0)->table[0]) name(struct go_state *state,       \
+#define FIND(name, table, size)                                                              \
+    static __typeof__(&((struct go_state *)0)->table[0]) name(struct go_state *state,        \
                                                               uint64_t hash, bool *is_new) { \
-        *is_new = false;                                                                    \
-        for (uint32_t i = 0; i < PROBES; i++) {                                             \
-            __typeof__(&state->table[0]) slot = &state->table[(hash + i) & ((size)-1)];     \
-            uint64_t none = RELAXED_LOAD(&slot->hash);                                      \
-            if (!none && __atomic_compare_exchange_n(&slot->hash, &none, hash, false,       \
-                                                     __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) { \
-                *is_new = true;                                                             \
-                return slot;                                                                \
-            }                                                                               \
-            if (none == hash)                                                               \
-                return slot;                                                                \
-        }                                                                                   \
-        return NULL;                                                                        \
+        *is_new = false;                                                                     \
+        for (uint32_t i = 0; i < PROBES; i++) {                                              \
+            __typeof__(&state->table[0]) slot = &state->table[(hash + i) & ((size)-1)];      \
+            uint64_t none = RELAXED_LOAD(&slot->hash);                                       \
+            if (!none && __atomic_compare_exchange_n(&slot->hash, &none, hash, false,        \
+                                                     __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {  \
+                *is_new = true;                                                              \
+                return slot;                                                                 \
+            }                                                                                \
+            if (none == hash)                                                                \
+                return slot;                                                                 \
+        }                                                                                    \
+        return NULL;                                                                         \
     }
 FIND(find_site, sites, GO_INDEX)
 FIND(find_call, call_rows, ARRAY_SIZE(state->call_rows))
 
-/* Of the first few, who come at once: the one that makes the row is done in a microsecond, unless it
- * lost its processor. Not for ever: what does not get the row is counted at row 0. */
+/* Of the first few, who come at once: the one that makes the row is done in a microsecond, unless
+ * it lost its processor. Not for ever: what does not get the row is counted at row 0. */
 #define PAUSES 256u
 #define WAITS 4096u
 
@@ -181,8 +181,7 @@ uint32_t go_rows_site(struct go_state *state, const struct go_walk *walk) {
     walk_stack(walk, &stack);
     if (!stack.count)
         region_lose(&state->region, REGION_LOST_UNWIND, 1);
-    __typeof__(&state->sites[0]) slot =
-        stack.count ? find_site(state, stack.hash, &is_new) : NULL;
+    __typeof__(&state->sites[0]) slot = stack.count ? find_site(state, stack.hash, &is_new) : NULL;
     if (!slot) {
         if (stack.count)
             region_lose(&state->region, REGION_LOST_SITES, 1);

@@ -194,7 +194,8 @@ static void add_short_site(struct line *line, const struct analysis *a,
     line_pad(line, 4);
     text_stack_short(line, &stack, 4);
     if (site->site->go) {
-        line_add(line, DIM, "  on %s%llu goroutine%s", site->site->go->at_once_max > 1 ? "up to " : "",
+        line_add(line, DIM, "  on %s%llu goroutine%s",
+                 site->site->go->at_once_max > 1 ? "up to " : "",
                  (unsigned long long)site->site->go->at_once_max,
                  site->site->go->at_once_max > 1 ? "s" : "");
     } else if (site->row_count) {

@@ -109,7 +109,8 @@ static void add_rates(struct line *line, const struct analysis *a,
                  duration(x, (double)site->sums.allocator_ns),
                  duration(y, (double)site->sums.allocator_ns / (double)site->sums.allocs));
     if (large->transient)
-        line_add(line, PLAIN, site->site->go ? " · %s swept within two collections" : " · %s transient",
+        line_add(line, PLAIN,
+                 site->site->go ? " · %s swept within two collections" : " · %s transient",
                  count(x, large->transient));
     if (large->mmapped)
         line_add(line, PLAIN, " · %s by mmap", count(x, large->mmapped));
@@ -168,11 +169,13 @@ static void add_go(struct line *line, const struct profile_go *go) {
     char a[32], b[32], c[32], d[32];
     line_pad(line, INDENT);
     if (go->at_once_max > 1)
-        line_add(line, PLAIN, "by up to %s goroutines at once in mallocgc", count(d, go->at_once_max));
+        line_add(line, PLAIN, "by up to %s goroutines at once in mallocgc",
+                 count(d, go->at_once_max));
     else
         line_add(line, PLAIN, "by one goroutine at a time in mallocgc");
-    line_add(line, PLAIN, " · GC assist %s · heap %s · zeroing %s", duration(a, (double)go->assist_ns),
-             duration(b, (double)go->heap_ns), duration(c, (double)go->zero_ns));
+    line_add(line, PLAIN, " · GC assist %s · heap %s · zeroing %s",
+             duration(a, (double)go->assist_ns), duration(b, (double)go->heap_ns),
+             duration(c, (double)go->zero_ns));
     if (go->longest_goroutine)
         line_add(line, PLAIN, " · longest %s (goroutine %s)", duration(a, (double)go->longest_ns),
                  count(b, go->longest_goroutine));

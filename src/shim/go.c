@@ -33,9 +33,9 @@ static long map(uint64_t at, uint64_t size, int flags) {
 static bool has_note(uint64_t at, uint64_t size) {
     while (size >= sizeof(Elf64_Nhdr)) {
         const Elf64_Nhdr *n = (const Elf64_Nhdr *)at;
-        uint64_t length = sizeof *n + ((n->n_namesz + 3ull) & ~3ull) + ((n->n_descsz + 3ull) & ~3ull);
-        if (n->n_type == NOTE_GO && n->n_namesz == 4 &&
-            base_equal((const char *)(n + 1), 2, "Go"))
+        uint64_t length =
+            sizeof *n + ((n->n_namesz + 3ull) & ~3ull) + ((n->n_descsz + 3ull) & ~3ull);
+        if (n->n_type == NOTE_GO && n->n_namesz == 4 && base_equal((const char *)(n + 1), 2, "Go"))
             return true;
         if (length > size)
             return false;
@@ -150,8 +150,9 @@ static int apply(const struct go_plan *plan) {
         return -EACCES;
     int fd = (int)base_syscall(SYS_openat, AT_FDCWD, "/proc/self/mem", O_RDWR | O_CLOEXEC, 0);
     uint32_t done = 0;
-    while (done < plan->patch_count &&
-           write_code(fd, plan->patches[done].at, plan->patches[done].new, plan->patches[done].size))
+    while (
+        done < plan->patch_count &&
+        write_code(fd, plan->patches[done].at, plan->patches[done].new, plan->patches[done].size))
         done++;
     int error = done < plan->patch_count ? -EACCES : 0;
     while (error && done-- > 0)
@@ -221,7 +222,9 @@ void go_start(uint64_t headers, uint64_t header_count, bool is_alone) {
             refused = install(plan, image);
         if (refused)
             forget_state();
-        tell(!shim.conf.go ? REGION_GO_OFF : refused ? REGION_GO_DECLINED : REGION_GO_HOOKED,
+        tell(!shim.conf.go ? REGION_GO_OFF
+             : refused     ? REGION_GO_DECLINED
+                           : REGION_GO_HOOKED,
              refused);
     }
     base_syscall(SYS_munmap, at, sizeof *image + sizeof(struct go_plan));

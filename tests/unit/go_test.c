@@ -1,12 +1,12 @@
 /* The room src/go on a program that is made here, byte by byte: its tables are found and read, its
  * functions verified; and whatever single byte of it is another, nothing is read outside of it (run
  * this with SAN=address,undefined). */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "go/go.h"
 
@@ -26,11 +26,12 @@ static const char *const names[FUNCTIONS] = {
     "example.com/app/vendor/github.com/klauspost/compress/zstd.(*Encoder).EncodeAll",
 };
 
-/* cmp 0x10(%r14),%rsp; jbe grow; push %rbp; sub $32,%rsp; ...; add $32,%rsp; pop %rbp; ret; grow: */
+/* cmp 0x10(%r14),%rsp; jbe grow; push %rbp; sub $32,%rsp; ...; add $32,%rsp; pop %rbp; ret; grow:
+ */
 static const uint8_t code[] = {
-    0x49, 0x3b, 0x66, 0x10, 0x0f, 0x86, 0x16, 0,    0,    0,    0x55, 0x48, 0x83, 0xec,
-    0x20, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x48, 0x83, 0xc4, 0x20,
-    0x5d, 0xc3, 0x90, 0x90, 0x48, 0x89, 0x44, 0x24, 0x08,
+    0x49, 0x3b, 0x66, 0x10, 0x0f, 0x86, 0x16, 0,    0,    0,    0x55, 0x48, 0x83,
+    0xec, 0x20, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x48, 0x83,
+    0xc4, 0x20, 0x5d, 0xc3, 0x90, 0x90, 0x48, 0x89, 0x44, 0x24, 0x08,
 };
 enum { PUSHED = 11, FRAMED = 15, ENDING = 24, RETURN = 29, GROW = 32 };
 
@@ -53,13 +54,23 @@ static void put64(uint8_t *to, uint32_t at, uint64_t v) {
 }
 
 /* Offsets in the data. The table: names, units, files, pcs, functions, all counted from it. */
-enum { INFO = 0, TABLE = 64, NAMES = 128, UNITS = 1024, FILES = 1088, PCS = 1152, ENTRIES = 1280,
-       MODULE = 4096, INLINED = 5000 };
+enum {
+    INFO = 0,
+    TABLE = 64,
+    NAMES = 128,
+    UNITS = 1024,
+    FILES = 1088,
+    PCS = 1152,
+    ENTRIES = 1280,
+    MODULE = 4096,
+    INLINED = 5000
+};
 
 /* A table of values by address: pairs of (zigzag step, length), from -1 on. */
-static const uint8_t depths[] = {2,  PUSHED, 16, FRAMED - PUSHED, 64, RETURN - FRAMED, 79,
-                                 1,  80,     GROW - RETURN - 1,   79, SIZE - GROW, 0};
-static const uint8_t lines[] = {22, FRAMED, 2, SIZE - FRAMED, 0};   /* 10, then 11 */
+static const uint8_t depths[] = {2,  PUSHED, 16, FRAMED - PUSHED,   64, RETURN - FRAMED,
+                                 79, 1,      80, GROW - RETURN - 1, 79, SIZE - GROW,
+                                 0};
+static const uint8_t lines[] = {22, FRAMED, 2, SIZE - FRAMED, 0}; /* 10, then 11 */
 static const uint8_t zeros[] = {2, SIZE, 0};
 static const uint8_t inlined[] = {0, FRAMED, 2, 5, 1, SIZE - FRAMED - 5, 0}; /* -1, 0, -1 */
 
@@ -315,7 +326,8 @@ static void codec_names(void **state) {
     }
     for (unsigned i = 0; i < ARRAY_SIZE(others); i++)
         assert_null(codec_table_find_go(others[i]));
-    assert_true(codec_table_is_go_codec("github.com/klauspost/compress/zstd.(*fastEncoder).Encode"));
+    assert_true(
+        codec_table_is_go_codec("github.com/klauspost/compress/zstd.(*fastEncoder).Encode"));
     assert_false(codec_table_is_go_codec("main.(*batcher).encode"));
 }
 

@@ -223,7 +223,8 @@ static void test_go(void **state) {
     assert_int_equal(said(&s, "go", "go1.22.1: of its heap, blocks from 64.0 KiB up are seen"), 1);
     assert_int_equal(said(&s, "go", "not seen to end"), 0);
     go->at_once = 0;
-    assert_int_equal(said(&s, "go", "2 allocations of Go's heap began and were not seen to end"), 1);
+    assert_int_equal(said(&s, "go", "2 allocations of Go's heap began and were not seen to end"),
+                     1);
     go->state = REGION_GO_DETACHED;
     assert_int_equal(said(&s, "go", "taken out again"), 1);
     go->state = REGION_GO_OFF;

@@ -9,8 +9,10 @@
 static const char attach_usage[] =
     "usage: squall attach [options] PID\n"
     "\n"
-    "Hooks the allocator of a Go program that runs already, static or not, stripped or not: blocks\n"
-    "of its heap are recorded from then on. Its threads stand still for some milliseconds at most,\n"
+    "Hooks the allocator of a Go program that runs already, static or not, stripped or not: "
+    "blocks\n"
+    "of its heap are recorded from then on. Its threads stand still for some milliseconds at "
+    "most,\n"
     "and how long is said. What does not verify is left as it is. This is for Go's heap alone:\n"
     "malloc of a running program cannot be attached to; start it with squall run.\n"
     "\n"
@@ -34,7 +36,7 @@ static int parse_pid(const char *command, const char *text) {
 
 static int say_not_opened(const char *command, int pid, int error) {
     message("%s: process %d: %s", command, pid,
-            error == -ENOTSUP ? "its Go tables are not understood: left as it is"
+            error == -ENOTSUP  ? "its Go tables are not understood: left as it is"
             : error == -ENOENT ? "no such process, or no Go program"
                                : strerror(-error));
     return COMMAND_FAILED;
@@ -69,8 +71,10 @@ static int attach(int pid, const char *folder, const struct region_configuration
 
 int command_attach(int argc, char **argv) {
     static const struct option options[] = {
-        {"dir", required_argument, NULL, 'd'},  {"large", required_argument, NULL, 'l'},
-        {"conf", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'},
+        {"dir", required_argument, NULL, 'd'},
+        {"large", required_argument, NULL, 'l'},
+        {"conf", required_argument, NULL, 'c'},
+        {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     const char *folder = getenv("SQUALL_DIR");

@@ -19,8 +19,8 @@ struct go_thread {
 
 struct go_target {
     pid_t pid;
-    int memory; /* of /proc/PID/mem */
-    bool is_traced; /* at the stop of its exec: one thread, ours already */
+    int memory;                /* of /proc/PID/mem */
+    bool is_traced;            /* at the stop of its exec: one thread, ours already */
     struct go_thread *threads; /* stopped ones */
     uint32_t thread_count, thread_room;
     bool holds; /* our signals, while threads are stopped; `before` is our mask else */
@@ -32,8 +32,8 @@ struct go_target {
     char exe[4096];
 };
 
-/* Opens a process and reads its program's segments; nothing is stopped. Returns 0, a negative errno,
- * or -ENOENT: no Go program. */
+/* Opens a process and reads its program's segments; nothing is stopped. Returns 0, a negative
+ * errno, or -ENOENT: no Go program. */
 int go_target_open(struct go_target *t, pid_t pid);
 void go_target_close(struct go_target *t);
 int go_target_read(const struct go_target *t, uint64_t at, void *to, uint64_t size);
@@ -72,8 +72,8 @@ bool go_region_has_tsc(void);
 /* ---- go_install.c ---- */
 
 struct go_result {
-    char reason[256];  /* why it was left alone, "" = it was not */
-    bool is_no_go;     /* for this reason: there is no Go in it */
+    char reason[256]; /* why it was left alone, "" = it was not */
+    bool is_no_go;    /* for this reason: there is no Go in it */
     uint32_t patches, threads, tries;
     uint64_t stop_ns; /* how long all of it stood still */
     uint64_t one_ns;  /* and, before that, one thread alone */

@@ -88,9 +88,9 @@ static long map_region(struct go_target *t, const struct memory *m, const struct
  * then. */
 static long map_all(struct go_target *t, const struct memory *m, const struct go_file *file) {
     uint64_t code = m->at + GO_NEAR_DATA;
-    long at = call(t, SYS_mmap, m->at, m->size, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, UINT64_MAX,
-                   0);
+    long at =
+        call(t, SYS_mmap, m->at, m->size, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, UINT64_MAX, 0);
     if (is_error(at))
         return at;
     long region = (uint64_t)at == m->at ? map_region(t, m, file) : -EEXIST;
@@ -161,8 +161,7 @@ static int write_near(const struct go_target *t, const struct memory *m,
     int error = go_target_write(t, m->at, plan->data, GO_NEAR_DATA);
     if (!error)
         error = go_target_write(t, m->at + GO_NEAR_DATA, plan->code, plan->used);
-    return error ? error
-                 : go_target_write(t, m->blob, go_blob, (uint64_t)(go_blob_end - go_blob));
+    return error ? error : go_target_write(t, m->blob, go_blob, (uint64_t)(go_blob_end - go_blob));
 }
 
 /* ---- patches ---- */
@@ -308,9 +307,10 @@ void go_install_at_exec(pid_t pid, const char *folder, const char *conf, uint64_
     t.is_traced = true;
     result->is_no_go = error == -ENOENT;
     if (error)
-        fail(result, "%s", error == -ENOENT    ? "it is no Go program"
-                           : error == -ENOTSUP ? "its tables are not understood"
-                                               : strerror(-error));
+        fail(result, "%s",
+             error == -ENOENT    ? "it is no Go program"
+             : error == -ENOTSUP ? "its tables are not understood"
+                                 : strerror(-error));
     else if (!c.go)
         fail(result, "go:off");
     else

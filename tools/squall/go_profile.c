@@ -1,8 +1,9 @@
-/* squall go-profile: the memory profile that a Go program keeps of itself, read from outside. Nothing
- * is hooked or stopped: what is written is one number, the profile's rate, and that is put back.
+/* squall go-profile: the memory profile that a Go program keeps of itself, read from outside.
+ * Nothing is hooked or stopped: what is written is one number, the profile's rate, and that is put
+ * back.
  *
- * Where the profile is, symbols tell; in a stripped program the code of two functions of the runtime
- * does, which load its address. */
+ * Where the profile is, symbols tell; in a stripped program the code of two functions of the
+ * runtime does, which load its address. */
 #include <errno.h>
 #include <fcntl.h>
 #include <gelf.h>
@@ -25,8 +26,10 @@
 static const char usage[] =
     "usage: squall go-profile [options] PID\n"
     "\n"
-    "Shows what a running Go program allocates, by the memory profile that Go's runtime keeps: for\n"
-    "programs that cannot be attached to. Nothing is stopped and no code is changed; the profile's\n"
+    "Shows what a running Go program allocates, by the memory profile that Go's runtime keeps: "
+    "for\n"
+    "programs that cannot be attached to. Nothing is stopped and no code is changed; the "
+    "profile's\n"
     "rate is set for some seconds and put back. Figures are estimates from samples, and without\n"
     "waiting times.\n"
     "\n"
@@ -102,7 +105,8 @@ static uint64_t rate_in(const uint8_t *code, const struct go_function *f) {
 static uint64_t buckets_in(const uint8_t *code, const struct go_function *f) {
     uint64_t last[3] = {0}, where[3] = {0};
     for (uint64_t i = 0; i + 7 < f->end - f->start; i++) {
-        if ((code[i] != 0x48 && code[i] != 0x4c) || code[i + 1] != 0x8d || (code[i + 2] & 0xc7) != 5)
+        if ((code[i] != 0x48 && code[i] != 0x4c) || code[i + 1] != 0x8d ||
+            (code[i + 2] & 0xc7) != 5)
             continue;
         last[0] = last[1], last[1] = last[2], last[2] = relative(code + i, f->start + i);
         where[0] = where[1], where[1] = where[2], where[2] = i;
@@ -219,9 +223,9 @@ static void subtract(struct snapshot *now, struct snapshot *before) {
     qsort(before->buckets, before->count, sizeof *before->buckets, by_address);
     for (uint32_t i = 0; i < now->count; i++) {
         struct bucket *b = &now->buckets[i];
-        const struct bucket *old = before->count ? bsearch(b, before->buckets, before->count,
-                                                           sizeof *b, by_address)
-                                                 : NULL;
+        const struct bucket *old =
+            before->count ? bsearch(b, before->buckets, before->count, sizeof *b, by_address)
+                          : NULL;
         if (!old)
             continue;
         b->allocs = less(b->allocs, old->allocs);
@@ -372,8 +376,10 @@ static int parse_number(const char *option, const char *text, bool is_size, uint
 /* Returns 0, an exit status, or -1: nothing more to do. */
 static int parse(struct options *o, int argc, char **argv) {
     static const struct option options[] = {
-        {"seconds", required_argument, NULL, 's'}, {"rate", required_argument, NULL, 'r'},
-        {"top", required_argument, NULL, 't'},     {"help", no_argument, NULL, 'h'},
+        {"seconds", required_argument, NULL, 's'},
+        {"rate", required_argument, NULL, 'r'},
+        {"top", required_argument, NULL, 't'},
+        {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     int option, status = 0;
@@ -389,8 +395,9 @@ static int parse(struct options *o, int argc, char **argv) {
                                  : message_option("go-profile", argv);
     }
     uint64_t pid = 0;
-    if (!status && (optind >= argc || base_parse_number(argv[optind], strlen(argv[optind]), 10, &pid) ||
-                    pid == 0 || pid > 1u << 30)) {
+    if (!status &&
+        (optind >= argc || base_parse_number(argv[optind], strlen(argv[optind]), 10, &pid) ||
+         pid == 0 || pid > 1u << 30)) {
         message("go-profile: no process is given");
         return message_usage("go-profile");
     }
@@ -410,8 +417,8 @@ int command_go_profile(int argc, char **argv) {
         by_symbols(&t, &p);
         by_code(&t, &p);
         bool is_known = t.image.minor >= 18 && t.image.minor <= 27;
-        error = is_known && is_data(&t, p.rate) && is_data(&t, p.buckets) ? look(&t, &p, &o)
-                                                                         : -ENOTSUP;
+        error =
+            is_known && is_data(&t, p.rate) && is_data(&t, p.buckets) ? look(&t, &p, &o) : -ENOTSUP;
     }
     if (error)
         message("go-profile: process %d: %s", o.pid,

@@ -32,8 +32,7 @@ static uint64_t ns_of(clockid_t clock) {
 
 void go_region_pair(struct region_header *h) {
     h->end_raw_ns = ns_of(CLOCK_MONOTONIC_RAW);
-    h->end_clock =
-        h->clock == REGION_CLOCK_TSC ? (uint64_t)__builtin_ia32_rdtsc() : h->end_raw_ns;
+    h->end_clock = h->clock == REGION_CLOCK_TSC ? (uint64_t)__builtin_ia32_rdtsc() : h->end_raw_ns;
 }
 
 /* ---- configuration ---- */
@@ -205,8 +204,9 @@ static int make_file(struct go_file *file, const struct go_target *t, uint64_t s
     size_t at = strlen(file->path);
     if (getrandom(&file->random, sizeof file->random, 0) != (ssize_t)sizeof file->random)
         file->random = base_mix((uint64_t)__builtin_ia32_rdtsc());
-    snprintf(file->path + at, sizeof file->path - at, "/squall.%d.%" PRIu64 ".%016" PRIx64 ".region",
-             (int)t->pid, start_ticks, file->random);
+    snprintf(file->path + at, sizeof file->path - at,
+             "/squall.%d.%" PRIu64 ".%016" PRIx64 ".region", (int)t->pid, start_ticks,
+             file->random);
     int fd = open(file->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;

@@ -1,6 +1,6 @@
 /* A process from outside: its memory, its threads stopped and set going again, system calls made by
- * one of them. Nothing is written into its code to that end: a call is made with an instruction that
- * the program has, by a single step. */
+ * one of them. Nothing is written into its code to that end: a call is made with an instruction
+ * that the program has, by a single step. */
 #include <dirent.h>
 #include <elf.h>
 #include <errno.h>
@@ -18,12 +18,12 @@
 #include "go.h"
 
 #define SEGMENT_MAX (4ull << 30)
-#define REACH (7ull << 28)        /* as in the shim: a jump reaches 2 GiB */
-#define STACK_LOOKED 32768u       /* bytes above a thread's stack pointer: a signal's frame */
+#define REACH (7ull << 28)  /* as in the shim: a jump reaches 2 GiB */
+#define STACK_LOOKED 32768u /* bytes above a thread's stack pointer: a signal's frame */
 #define STEPS_MAX 1000
 #define PATIENCE_NS 500000000ull
 #define SPINS 2000u
-#define MARGIN 0x10000ull         /* between mappings, for the stack's guard and the like */
+#define MARGIN 0x10000ull /* between mappings, for the stack's guard and the like */
 
 /* ---- memory ---- */
 
@@ -294,7 +294,8 @@ void go_target_resume(struct go_target *t) {
 
 /* ---- calling ---- */
 
-/* Signals wait meanwhile. One step is one instruction; what else stops the thread is passed over. */
+/* Signals wait meanwhile. One step is one instruction; what else stops the thread is passed over.
+ */
 static long step(pid_t tid, uint64_t at, struct user_regs_struct *r) {
     for (int i = 0; i < STEPS_MAX; i++) {
         int status;
@@ -356,8 +357,8 @@ static bool is_inside(uint64_t word, const struct places *p) {
     return !p->count;
 }
 
-/* A thread in a signal handler comes back to what it was doing: the address is in the signal's frame
- * above its stack pointer. What only looks like one costs another try. */
+/* A thread in a signal handler comes back to what it was doing: the address is in the signal's
+ * frame above its stack pointer. What only looks like one costs another try. */
 static bool is_inside_stack(const struct go_target *t, uint64_t sp, const struct places *p) {
     static uint64_t words[STACK_LOOKED / 8];
     ssize_t got = pread(t->memory, words, sizeof words, (off_t)(sp & ~7ull));

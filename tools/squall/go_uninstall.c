@@ -82,11 +82,11 @@ static int write_back(const struct go_target *t, const struct installed *in) {
     for (uint64_t i = 0; i < in->near.patches && !error; i++)
         error = go_target_write(t, in->records[i].at, in->records[i].old, in->records[i].size);
     if (!error)
-        error = go_target_write(t, in->near.state + offsetof(struct go_state, is_on), &off,
-                                sizeof off);
-    return error ? error
-                 : go_target_write(t, in->at + offsetof(struct go_near, patches), &none,
-                                   sizeof none);
+        error =
+            go_target_write(t, in->near.state + offsetof(struct go_state, is_on), &off, sizeof off);
+    return error
+               ? error
+               : go_target_write(t, in->at + offsetof(struct go_near, patches), &none, sizeof none);
 }
 
 static bool is_idle(const struct go_target *t, const struct installed *in) {

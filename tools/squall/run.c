@@ -17,8 +17,10 @@
 static const char usage[] =
     "usage: squall run [options] [--] PROGRAM [ARGUMENT]...\n"
     "\n"
-    "Runs a program with libsquall.so preloaded (into a static Go program, the hook of its heap is\n"
-    "put instead). When it ends, what it and its children did is packed into one file, a summary is\n"
+    "Runs a program with libsquall.so preloaded (into a static Go program, the hook of its heap "
+    "is\n"
+    "put instead). When it ends, what it and its children did is packed into one file, a summary "
+    "is\n"
     "shown, and the program's exit status is passed on.\n"
     "\n"
     "  -o FILE            the file to write (else one in the folder, named after the process)\n"
@@ -98,18 +100,12 @@ static int take_option(struct options *o, int option, const char *value, char **
 /* Returns 0, an exit status, or -1: nothing more to do. */
 static int parse_options(struct options *o, int argc, char **argv) {
     static const struct option options[] = {
-        {"output", required_argument, NULL, 'o'},
-        {"dir", required_argument, NULL, 'd'},
-        {"mode", required_argument, NULL, 'm'},
-        {"large", required_argument, NULL, 'l'},
-        {"sample", required_argument, NULL, 's'},
-        {"conf", required_argument, NULL, 'c'},
-        {"no-children", no_argument, NULL, 'n'},
-        {"no-patch", no_argument, NULL, 'p'},
-        {"keep", no_argument, NULL, 'k'},
-        {"quiet", no_argument, NULL, 'q'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"output", required_argument, NULL, 'o'}, {"dir", required_argument, NULL, 'd'},
+        {"mode", required_argument, NULL, 'm'},   {"large", required_argument, NULL, 'l'},
+        {"sample", required_argument, NULL, 's'}, {"conf", required_argument, NULL, 'c'},
+        {"no-children", no_argument, NULL, 'n'},  {"no-patch", no_argument, NULL, 'p'},
+        {"keep", no_argument, NULL, 'k'},         {"quiet", no_argument, NULL, 'q'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
     };
     const char *inherited = getenv("SQUALL_CONF");
     int status = 0, option;

@@ -28,7 +28,7 @@ struct child {
     int exec_error;       /* a positive errno: it could not be executed */
     int status;           /* as waitpid gives it */
     bool has_ended;
-    uint64_t end_raw_ns;  /* CLOCK_MONOTONIC_RAW when it was gone */
+    uint64_t end_raw_ns; /* CLOCK_MONOTONIC_RAW when it was gone */
 };
 
 /* Runs argv in our process group until it ends, passing on signals that were sent to us alone.

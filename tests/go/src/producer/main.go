@@ -15,6 +15,7 @@ import (
 	"runtime/metrics"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -161,13 +162,20 @@ func largeAllocations() uint64 {
 	return h.Counts[len(h.Counts)-1]
 }
 
-func tell(b *batcher, started time.Time) {
+// Of all threads, in seconds.
+func cpu() float64 {
+	var u syscall.Rusage
+	syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
+}
+
+func tell(b *batcher, started time.Time, cpuBefore float64) {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	counts, _ := json.Marshal(map[string]interface{}{
 		"go": runtime.Version(), "mode": *mode, "calls": b.calls, "source_bytes": b.source, "produced_bytes": b.produced,
 		"large_allocs": largeAllocations(), "mallocs": m.Mallocs, "total_bytes": m.TotalAlloc, "cycles": m.NumGC,
-		"seconds": time.Since(started).Seconds(), "extra": extra(),
+		"cpu_seconds": cpu() - cpuBefore, "seconds": time.Since(started).Seconds(), "extra": extra(),
 	})
 	if *report == "" {
 		fmt.Println(string(counts))
@@ -198,7 +206,7 @@ func main() {
 	b.pool.New = func() interface{} { p := make([]byte, 0, 1<<20); return &p }
 	var left = *ops
 	var all sync.WaitGroup
-	started := time.Now()
+	started, cpuBefore := time.Now(), cpu()
 	for i := 0; i < *goroutines; i++ {
 		all.Add(1)
 		go func(id int) {
@@ -211,5 +219,5 @@ func main() {
 	}
 	all.Wait()
 	finish()
-	tell(b, started)
+	tell(b, started, cpuBefore)
 }
