@@ -1,12 +1,14 @@
 /* The room src/go on a program that is made here, byte by byte: its tables are found and read, its
  * functions verified; and whatever single byte of it is another, nothing is read outside of it (run
  * this with SAN=address,undefined). */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "go/go.h"
 
