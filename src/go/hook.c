@@ -9,8 +9,9 @@
 #include "hook.h"
 #include "internal.h"
 
-#define PROBES 16u
-#define LIVE_PROBES 32u
+#define NEAR 512u
+#define NEAR_PROBES 8u
+#define PROBES 24u
 #define G_LOW 0
 #define G_HIGH 8
 #define SPAN_BASE 24 /* of an mspan: its first address */
@@ -159,10 +160,16 @@ static void tick(struct go_state *state, uint64_t now) {
 
 /* ---- goroutines under way ---- */
 
+/* Where a key may be: near the begin of its table first, so that a program with few of them touches
+ * few pages, then anywhere. */
+static uint64_t place_of(uint64_t hash, uint32_t i, uint64_t size) {
+    return i < NEAR_PROBES ? (hash + i) & (NEAR - 1) : ((hash >> 32) + i) & (size - 1);
+}
+
 static uint64_t *find_slot(uint64_t *keys, uint64_t size, uint64_t key) {
-    uint64_t at = base_mix(key);
+    uint64_t hash = base_mix(key);
     for (uint32_t i = 0; i < PROBES; i++) {
-        uint64_t *slot = &keys[(at + i) & (size - 1)];
+        uint64_t *slot = &keys[place_of(hash, i, size)];
         if (RELAXED_LOAD(slot) == key)
             return slot;
     }
@@ -170,9 +177,9 @@ static uint64_t *find_slot(uint64_t *keys, uint64_t size, uint64_t key) {
 }
 
 static uint64_t *claim_slot(uint64_t *keys, uint64_t size, uint64_t key) {
-    uint64_t at = base_mix(key), *found = find_slot(keys, size, key);
+    uint64_t hash = base_mix(key), *found = find_slot(keys, size, key);
     for (uint32_t i = 0; i < PROBES && !found; i++) {
-        uint64_t *slot = &keys[(at + i) & (size - 1)], none = 0;
+        uint64_t *slot = &keys[place_of(hash, i, size)], none = 0;
         if (RELAXED_LOAD(slot) == 0 &&
             __atomic_compare_exchange_n(slot, &none, key, false, __ATOMIC_ACQUIRE,
                                         __ATOMIC_RELAXED))
@@ -226,9 +233,9 @@ static void reach(struct go_state *state, uint64_t g, bool zero) {
 
 static bool remember(struct go_state *state, uint64_t address, const struct go_flight *f,
                      uint64_t now) {
-    uint64_t at = base_mix(address);
-    for (uint32_t i = 0; i < LIVE_PROBES; i++) {
-        struct go_live *l = &state->live[(at + i) & (GO_LIVE - 1)];
+    uint64_t hash = base_mix(address);
+    for (uint32_t i = 0; i < PROBES; i++) {
+        struct go_live *l = &state->live[place_of(hash, i, GO_LIVE)];
         uint64_t none = 0;
         if (RELAXED_LOAD(&l->address) ||
             !__atomic_compare_exchange_n(&l->address, &none, 1, false, __ATOMIC_ACQUIRE,
@@ -283,9 +290,9 @@ static void end_alloc(struct go_state *state, const struct go_registers *r, uint
 static void free_span(struct go_state *state, const struct go_registers *r) {
     if ((r->rcx & 0xff) != 0 || !r->rbx) /* of stacks and the like */
         return;
-    uint64_t address = *(const uint64_t *)(r->rbx + SPAN_BASE), at = base_mix(address);
-    for (uint32_t i = 0; i < LIVE_PROBES; i++) {
-        struct go_live *l = &state->live[(at + i) & (GO_LIVE - 1)];
+    uint64_t address = *(const uint64_t *)(r->rbx + SPAN_BASE), hash = base_mix(address);
+    for (uint32_t i = 0; i < PROBES; i++) {
+        struct go_live *l = &state->live[place_of(hash, i, GO_LIVE)];
         if (RELAXED_LOAD(&l->address) != address)
             continue;
         struct go_live copy = *l;
