@@ -53,6 +53,24 @@ else
     not_ok "attach" "$(tail -n 2 "$dumps/said" "$dumps/out" "$dumps/error" 2>/dev/null)"
 fi
 
+# ---- its own profile, from outside ----
+
+build "$version" static
+fresh
+"$program" -g 16 -ops 0 >"$dumps/out" 2>&1 &
+pid=$!
+until [ "$(find "/proc/$pid/task" -maxdepth 1 2>/dev/null | wc -l)" -gt 4 ]; do
+    kill -0 "$pid" 2>/dev/null || break
+done
+"$SQUALL_BIN" attach --dir "$dumps" "$pid" 2>/dev/null
+"$SQUALL_BIN" report --json "$pid" 2>/dev/null | grep -q '"state":"running"' &&
+    ok "report-running" || not_ok "report-running" "no report of process $pid"
+"$SQUALL_BIN" go-profile --seconds 1 --top 1 "$pid" >"$dumps/profile" 2>&1
+kill "$pid"
+wait "$pid" 2>/dev/null
+grep -q 'EncodeAll  encoder.go:' "$dumps/profile" && grep -q 'encode  main.go:' "$dumps/profile" &&
+    ok "go-profile" || not_ok "go-profile" "$(head -n 3 "$dumps/profile" | tr '\n' ' ')"
+
 # ---- left alone ----
 
 state_of() { "$SQUALL_BIN" report --json "$dumps" | /usr/bin/python3 -c '
