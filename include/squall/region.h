@@ -139,7 +139,7 @@ enum region_go_state {
     REGION_GO_HOOKED,   /* its allocator is watched */
     REGION_GO_OFF,      /* go:off */
     REGION_GO_DECLINED, /* something did not verify: it was left alone */
-    REGION_GO_DETACHED  /* it was watched */
+    REGION_GO_DETACHED
 };
 
 struct region_header {
@@ -179,7 +179,6 @@ struct region_header {
     uint64_t end_clock;
     uint32_t pair_sequence; /* odd while the pair above is written */
     uint32_t module_event;  /* counts loads and unloads, see region_module */
-
     /* Go, see struct region_go. Counters are atomic. */
     uint32_t go_state;     /* enum region_go_state */
     uint32_t go_minor;     /* 19 of Go 1.19; 0 = not known */
@@ -550,15 +549,14 @@ struct region_context {
 };
 _Static_assert(sizeof(struct region_context) == 64, "crosses the process boundary");
 
-/* A site of a Go program, whose sums are in its shared cell; atomic. A block's life ends when the
- * collector sweeps it; `transient` of its large row counts those swept within two collections. Time
- * in mallocgc is the cell's, here by what it was spent on. Row 0: sites without a row. */
+/* A site of a Go program, whose sums are in its shared cell; atomic. Blocks live until they are
+ * swept; `transient` are those swept within two collections. Row 0: sites without a row. */
 struct region_go {
     uint32_t site;
     uint32_t reserved0;
     uint64_t entries;
     uint64_t exits;
-    uint64_t assist_ticks; /* helping the collector */
+    uint64_t assist_ticks; /* in mallocgc, of the cell's allocator_ticks: helping the collector */
     uint64_t heap_ticks;   /* in the heap: locks, sweeping, memory of the kernel's */
     uint64_t zero_ticks;
     uint64_t at_once_max; /* goroutines in mallocgc, of any site, when one of this site came */
