@@ -28,22 +28,23 @@ READ_CFLAGS := $(COMMON) $(CFLAGS) -DSQUALL_VERSION='"$(VERSION)"' \
 READ_LIBS := -ldw -lelf -lzstd -lyajl -liberty -lmicrohttpd -lprotobuf-c -lz -lm \
   $(shell pkg-config --libs ncursesw 2>/dev/null || echo -lncursesw -ltinfo)
 
-SHIM_SRC := $(wildcard src/base/*.c src/shim/*.c) src/region/layout.c src/region/create.c \
+SHIM_SRC := $(wildcard src/base/*.c src/shim/*.c src/go/*.c) src/region/layout.c src/region/create.c \
   src/region/commit.c
-READ_SRC := $(wildcard src/base/*.c src/profile/*.c src/symbol/*.c src/analyse/*.c src/watch/*.c \
-  src/compare/*.c src/render/*.c) src/region/layout.c src/region/validate.c
+READ_SRC := $(wildcard src/base/*.c src/go/*.c src/profile/*.c src/symbol/*.c src/analyse/*.c src/watch/*.c \
+  src/compare/*.c src/render/*.c) src/region/layout.c \
+  src/region/create.c src/region/commit.c src/region/validate.c
 TOOL_SRC := $(wildcard tools/squall/*.c)
 UNIT_SRC := $(wildcard tests/unit/*_test.c)
 
 SHIM_OBJ := $(SHIM_SRC:%.c=$(B)/shim/%.o)
 READ_OBJ := $(READ_SRC:%.c=$(B)/read/%.o)
-TOOL_OBJ := $(TOOL_SRC:%.c=$(B)/read/%.o)
+TOOL_OBJ := $(TOOL_SRC:%.c=$(B)/read/%.o) $(B)/read/tools/squall/go_blob.o
 PROTO_OBJ := $(B)/read/proto/profile.pb-c.o
 READ_OBJ += $(PROTO_OBJ)
 UNIT_BIN := $(UNIT_SRC:%.c=$(B)/%)
 TEST_HELP := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
 
-.PHONY: all help demo check check-real check-rules bench install clean format FORCE
+.PHONY: all help demo check check-go soak check-real check-rules bench install clean format FORCE
 all: $(B)/libsquall.so $(B)/squall
 
 help:
@@ -52,6 +53,8 @@ help:
 	  'make demo        a Kafka producer under squall, end to end (installs what it needs)' \
 	  'make check       all tests that take minutes (installs what they need)' \
 	  'make check-real  the full matrix of real programs and allocators' \
+	  'make check-go    a Go producer by every version of Go that Debian has' \
+	  'make soak        the same, disturbed in all ways, 500 times' \
 	  'make check-rules only the rules of the house' \
 	  'make bench       speed and memory beside the peers (QUICK=1: some minutes)' \
 	  'make install     to PREFIX (/usr/local), under DESTDIR' \
@@ -63,6 +66,25 @@ help:
 $(B)/libsquall.so: $(SHIM_OBJ) src/shim/exports.map
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(SHIM_LDFLAGS) -o $@ $(SHIM_OBJ) $(shell $(CC) -print-libgcc-file-name)
+
+# The hook for Go programs that do not load the library: its bytes are in the companion.
+BLOB_OBJ := $(patsubst %,$(B)/blob/%.o,src/go/hook src/go/rows src/region/commit src/base/parse)
+
+$(B)/blob/%.o: %.c $(B)/flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(SHIM_CFLAGS) -ffunction-sections -fdata-sections -c -o $@ $<
+
+$(B)/go-blob.bin: $(BLOB_OBJ) src/go/blob.ld
+	$(call say,LINK,$@)
+	$(Q)$(CC) -nostdlib -static -Wl,-T,src/go/blob.ld -Wl,--build-id=none \
+	  -Wl,--gc-sections -o $(@:.bin=.elf) $(BLOB_OBJ)
+	$(Q)objcopy -O binary -j .blob $(@:.bin=.elf) $@
+
+$(B)/read/tools/squall/go_blob.o: tools/squall/go_blob.S $(B)/go-blob.bin
+	$(call say,AS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -c -Wa,-I,$(B) -o $@ $<
 
 $(B)/squall: $(READ_OBJ) $(TOOL_OBJ)
 	$(call say,LINK,$@)
@@ -117,7 +139,7 @@ $(filter-out $(UNIT_SHIM),$(UNIT_BIN)): $(B)/%: $(B)/read/%.o $(READ_OBJ) $(HELP
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(READ_CFLAGS) -o $@ $^ -lcmocka $(READ_LIBS)
 
--include $(SHIM_OBJ:.o=.d) $(READ_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(HELP_OBJ:.o=.d) \
+-include $(SHIM_OBJ:.o=.d) $(BLOB_OBJ:.o=.d) $(READ_OBJ:.o=.d) $(TOOL_OBJ:.o=.d) $(HELP_OBJ:.o=.d) \
   $(UNIT_SRC:%.c=$(B)/read/%.d)
 
 include tests/unit/unwind/unwind.mk
@@ -139,6 +161,19 @@ tests: $(UNIT_BIN) $(UNWIND_TESTS) $(B)/$(UNWIND_DIR)/unwind_rules
 
 check-rules: all
 	@tests/run.sh rules
+
+# The producer in Go, by every Go that Debian has; and hours of it, disturbed.
+check-go:
+	@tools/setup.sh build demo check
+	@$(MAKE) all
+	@tests/go/toolchains.sh
+	@tests/go/matrix.sh
+
+soak:
+	@tools/setup.sh build demo check
+	@$(MAKE) all
+	@tests/go/toolchains.sh
+	@tests/go/stress.sh
 
 check-real:
 	@tools/setup.sh build demo check real

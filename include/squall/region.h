@@ -81,6 +81,7 @@ enum region_lost {
     REGION_LOST_CONTEXTS,   /* codec contexts without a row */
     REGION_LOST_PRIVATE,    /* threads without private memory: their stacks are not walked */
     REGION_LOST_MAPPINGS,   /* anonymous mappings, or ends of them, that were not recorded */
+    REGION_LOST_GO,         /* Go's: allocations whose begin or end was not recorded */
     REGION_LOST_COUNT
 };
 
@@ -133,6 +134,14 @@ struct region_configuration {
 };
 _Static_assert(sizeof(struct region_configuration) == 80, "crosses the process boundary");
 
+enum region_go_state {
+    REGION_GO_NONE,     /* no Go program, or not looked at */
+    REGION_GO_HOOKED,   /* its allocator is watched */
+    REGION_GO_OFF,      /* go:off */
+    REGION_GO_DECLINED, /* something did not verify: it was left alone */
+    REGION_GO_DETACHED
+};
+
 struct region_header {
     char magic[8];
     uint32_t version;
@@ -170,8 +179,19 @@ struct region_header {
     uint64_t end_clock;
     uint32_t pair_sequence; /* odd while the pair above is written */
     uint32_t module_event;  /* counts loads and unloads, see region_module */
-
-    uint8_t reserved0[256];
+    /* Go, see struct region_go. Counters are atomic. */
+    uint32_t go_state;     /* enum region_go_state */
+    uint32_t go_minor;     /* 19 of Go 1.19; 0 = not known */
+    uint64_t go_version;   /* string */
+    uint64_t go_reason;    /* string: what did not verify */
+    uint64_t go_threshold; /* smaller blocks of Go's heap are not seen */
+    uint64_t go_entries;   /* of large allocations; with no goroutine in one as many as exits */
+    uint64_t go_exits;
+    uint64_t go_now; /* goroutines in one now */
+    uint64_t go_at_once_max;
+    uint64_t go_cycles;  /* collections that ended */
+    uint64_t go_stop_ns; /* how long the program was stopped to put the hook in, 0 = not at all */
+    uint8_t reserved0[168];
     uint64_t lost[32]; /* by enum region_lost; atomic */
 
     /* Sums over blocks from `large` up, of this process; atomic, a cache line each group. */
@@ -291,13 +311,17 @@ struct region_site {
     uint32_t direction;      /* enum region_direction of codec_function */
     uint32_t shared_sampled; /* the same as shared_cell, for sampled blocks */
     uint64_t first_clock;
-    uint32_t events; /* until it has histograms */
-    uint32_t reserved0;
+    uint32_t events;   /* until it has histograms */
+    uint32_t go_flags; /* enum region_go_flag */
     uint64_t large_live __attribute__((aligned(64)));
     uint64_t large_peak;
-    uint64_t reserved1[6];
+    uint64_t go; /* row of REGION_GO, 0 = none */
+    uint64_t reserved1[5];
 };
 _Static_assert(sizeof(struct region_site) == 128, "crosses the process boundary");
+
+/* The runtime makes the blocks for a function that compresses a message; by growing a slice. */
+enum region_go_flag { REGION_GO_OUTPUT = 1, REGION_GO_GROWN = 2 };
 
 enum region_cell_kind {
     REGION_CELL_EXACT = 0,  /* every block counted: exact mode, or blocks from `large` up */
@@ -525,19 +549,23 @@ struct region_context {
 };
 _Static_assert(sizeof(struct region_context) == 64, "crosses the process boundary");
 
+/* A site of a Go program, whose sums are in its shared cell; atomic. Blocks live until they are
+ * swept; `transient` are those swept within two collections. Row 0: sites without a row. */
 struct region_go {
     uint32_t site;
     uint32_t reserved0;
     uint64_t entries;
     uint64_t exits;
-    uint64_t assist_ticks;
-    uint64_t heap_ticks;
+    uint64_t assist_ticks; /* in mallocgc, of the cell's allocator_ticks: helping the collector */
+    uint64_t heap_ticks;   /* in the heap: locks, sweeping, memory of the kernel's */
     uint64_t zero_ticks;
-    uint64_t at_once_max;
+    uint64_t at_once_max; /* goroutines in mallocgc, of any site, when one of this site came */
     uint64_t swept;
     uint64_t swept_bytes;
     uint64_t swept_ticks;
-    uint64_t reserved[6];
+    uint64_t longest_ticks;     /* in mallocgc, */
+    uint64_t longest_goroutine; /* and by which */
+    uint64_t reserved[4];
 };
 _Static_assert(sizeof(struct region_go) == 128, "crosses the process boundary");
 

@@ -2,6 +2,7 @@
  * to add a library, add a line. */
 #include <string.h>
 
+#include "base/codec_table.h"
 #include "finding.h"
 
 /* ---- libraries ---- */
@@ -75,7 +76,46 @@ static const struct advice_host hosts[] = {
     {"Perl's Compress::Raw", ADVICE_BINDING, NULL, "/Compress/Raw/", NULL,
      "Keep one Compress::Raw::Zlib::Deflate per process and call deflateReset between messages",
      NULL},
-    {"Go through cgo", ADVICE_BINDING, NULL, NULL, "_cgo_",
+    {"klauspost/compress", ADVICE_PROGRAM, "zstd", NULL, "github.com/klauspost/compress/zstd.",
+     "Keep one *zstd.Encoder for all goroutines: EncodeAll may be called on it by many at once, "
+     "and "
+     "WithEncoderConcurrency(n) says how many states it keeps. Where encoders are cached, the "
+     "cache "
+     "must not be smaller than the goroutines that compress at once (as Sarama's is, with one "
+     "encoder a level): each that finds it empty builds an encoder (encoderOptions.encoder), about "
+     "1.3 MB and a history of the window's size, for one batch",
+     "Pass a destination that is kept, EncodeAll(source, buffer[:0]), with buffers from a "
+     "sync.Pool: "
+     "without one EncodeAll makes as much as the source is long before it compresses. Or "
+     "WithLowerEncoderMem(true), which grows the destination to what is needed; and fewer at once: "
+     "WithEncoderConcurrency(n), with a limit on the goroutines that call it"},
+    {"klauspost/compress", ADVICE_PROGRAM, NULL, NULL, "github.com/klauspost/compress/",
+     "Keep the Writer and Reset(w) it for each message, or take it from a sync.Pool: NewWriter "
+     "makes "
+     "all tables anew",
+     "Pass a destination that is kept, Encode(buffer[:cap(buffer)], source), with buffers from a "
+     "sync.Pool; MaxEncodedLen(n) of the largest message is enough for all"},
+    {"Go's compress", ADVICE_PROGRAM, "zlib", NULL, "compress/",
+     "Keep the Writer and Reset(w) it for each message, or take it from a sync.Pool: NewWriter "
+     "makes "
+     "about 800 KiB of tables anew (compress/flate); klauspost/compress has Writers that need "
+     "less, "
+     "and StatelessDeflate, which keeps nothing",
+     "Give it a bytes.Buffer that is kept: Reset() leaves it its memory"},
+    {"golang/snappy", ADVICE_PROGRAM, "snappy", NULL, "github.com/golang/snappy.", NULL,
+     "Pass a destination that is kept, Encode(buffer[:cap(buffer)], source), with buffers from a "
+     "sync.Pool; MaxEncodedLen(n) of the largest message is enough for all"},
+    {"pierrec/lz4", ADVICE_PROGRAM, "lz4", NULL, "github.com/pierrec/lz4",
+     "Keep the Writer and Reset(w) it for each message, with a smaller BlockSizeOption where "
+     "messages are small: each Writer takes blocks of 4 MiB as it comes",
+     "Pass a destination that is kept to CompressBlock; CompressBlockBound(n) of the largest "
+     "message is enough for all"},
+    {"andybalholm/brotli", ADVICE_PROGRAM, "brotli", NULL, "github.com/andybalholm/brotli.",
+     "Keep the Writer and Reset(w) it for each message, or take it from a sync.Pool; a lower LGWin "
+     "or quality makes it smaller",
+     "Give it a bytes.Buffer that is kept: Reset() leaves it its memory"},
+    {"Go through cgo", ADVICE_BINDING, NULL, NULL,
+     "_cgo_|github.com/DataDog/zstd.|github.com/valyala/gozstd.",
      "Use the binding's context (DataDog/zstd: NewCtx, kept in a sync.Pool) instead of its "
      "functions Compress and CompressLevel, which make one every time",
      "Pass a destination that is kept: Compress(buffer[:0], source)"},
@@ -125,13 +165,14 @@ static const char *fits(const char *patterns, const char *text, bool module) {
 
 const struct advice_host *advice_find_host(const struct analyse_frame *frame, const char *codec,
                                            bool *is_weak) {
+    const char *function = frame->function ? codec_table_go_name(frame->function) : NULL;
     for (unsigned i = 0; i < ARRAY_SIZE(hosts); i++) {
         const struct advice_host *host = &hosts[i];
         if (host->codec && codec && strcmp(host->codec, codec) != 0)
             continue;
         const char *module = fits(host->modules, frame->module, true);
         *is_weak = module && *module == '^';
-        if (module || fits(host->functions, frame->function, false))
+        if (module || fits(host->functions, function, false))
             return host;
     }
     return NULL;

@@ -141,6 +141,11 @@ double finding_cost_share(const struct finding_sum *sum, const struct finding_ca
 /* Else a finding about these blocks is worth nobody's time. */
 bool finding_matters(const struct finding_sum *sum, const struct finding_calls *calls);
 
+/* ---- finding_go.c: what Go's sites know besides, for finding_evidence ---- */
+
+void finding_go(struct finding_work *work, struct analyse_finding *f,
+                const struct finding_sum *sum);
+
 /* ---- finding_say.c ---- */
 
 /* A new finding; valid until the next one. NULL when memory ran out. */

@@ -34,6 +34,10 @@ static const char *rule_of(const struct analyse_site *site, const struct finding
         (ratio->min >= AS_LARGE ||
          (double)large->output_bytes >= AS_LARGE * (double)large->served_source_bytes))
         return "output-as-large-as-source";
+    /* The destination that EncodeAll makes is as long as its source: that needs no argument. */
+    if (site->site->go && !ratio->count && site->codec_function &&
+        strstr(site->codec_function, ".EncodeAll"))
+        return "output-as-large-as-source";
     if ((ratio->count && ratio->mean > WORST_CASE) || large->size_max >= CONTIGUOUS)
         return "worst-case-block";
     return NULL;
@@ -53,12 +57,16 @@ static void say_output(struct finding_work *work, struct analyse_finding *f, con
     finding_say(work, &f->summary, " %s", what);
     if (function && *function)
         finding_say(work, &f->summary, " of %s", function);
-    finding_say(work, &f->summary, " and frees it after: %s, %s", blocks, amount);
+    bool is_go = sum->worst->site->runtime == REGION_RUNTIME_GO;
+    finding_say(work, &f->summary, " and %s it after: %s, %s", is_go ? "drops" : "frees", blocks,
+                amount);
     if (sum->ratio_count)
         finding_say(work, &f->summary, ", %.2f times the source on average",
                     sum->ratio_sum / (double)sum->ratio_count);
     if (sum->worst->life.known)
-        finding_say(work, &f->summary, "; they live %s on average",
+        finding_say(work, &f->summary,
+                    is_go ? "; the collector swept them %s later on average"
+                          : "; they live %s on average",
                     time_of(a, sum->worst->life.mean));
 }
 

@@ -9,17 +9,25 @@
 #define FEW 32u          /* blocks: of fewer, the time in the allocator is left to chance */
 #define MUCH_MEMORY (64ull << 20) /* at once: memory is a cost of its own */
 
+/* Calls of Go's encoders wait for one that is free, and goroutines for a processor: the time of the
+ * calls says little of the work in them. */
+static bool is_go(const struct finding_sum *sum) {
+    return sum->worst && sum->worst->site->runtime == REGION_RUNTIME_GO;
+}
+
 /* The time that the allocator took for these blocks, and the kernel to fill each with pages once,
  * over the time of the calls that they served. Measured time of a few blocks is left to chance: for
  * the 16 of pixz it was 2 to 6 µs a block in five of seven runs, and 200 in the other two. */
 double finding_cost_share(const struct finding_sum *sum, const struct finding_calls *calls) {
     double cost = (double)sum->bytes / PAGE * FAULT_NS;
+    if (is_go(sum))
+        return -1;
     if (sum->allocs >= FEW)
         cost += (double)sum->allocator_ns;
     return calls->ns ? cost / (double)calls->ns : -1;
 }
 
 bool finding_matters(const struct finding_sum *sum, const struct finding_calls *calls) {
-    return !calls->ns || sum->peak_bytes >= MUCH_MEMORY ||
+    return !calls->ns || is_go(sum) || sum->peak_bytes >= MUCH_MEMORY ||
            finding_cost_share(sum, calls) >= (sum->allocs < FEW ? FEW_MATTER : MATTERS);
 }

@@ -40,6 +40,16 @@ static const struct advice_host *find_host(struct finding_work *work, uint32_t s
     return host;
 }
 
+/* What Go's libraries do on the way from the program to the allocator. */
+static bool is_go_insides(const char *function) {
+    static const char *const prefixes[] = {
+        "runtime.", "sync.(*", "bytes.(*Buffer).", "bytes.growSlice", "bufio.(*Writer).", "io."};
+    for (unsigned i = 0; i < ARRAY_SIZE(prefixes); i++)
+        if (strncmp(function, prefixes[i], strlen(prefixes[i])) == 0)
+            return true;
+    return codec_table_is_go_codec(function);
+}
+
 static bool is_insides(const struct analyse_frame *frame) {
     static const char *const prefixes[] = {
         "operator new", "std::",   "__gnu_cxx::", "malloc",    "calloc",     "realloc",
@@ -50,6 +60,8 @@ static bool is_insides(const struct analyse_frame *frame) {
         return true;
     if (strncmp(frame->function, "Java_", 5) == 0)
         return false;
+    if (is_go_insides(frame->function))
+        return true;
     if (analyse_codec_of(frame->function) ||
         (frame->module && analyse_codec_library(frame->module)))
         return true;
@@ -86,7 +98,8 @@ const char *finding_caller(struct finding_work *work, char *out, size_t size, ui
         0; /* without its arguments; "node::(anonymous namespace)::f" has it further on */
     do
         length += strcspn(function + length, "(\n") + 1;
-    while (function[length - 1] && length >= 2 && function[length - 2] == ':');
+    while (function[length - 1] && length >= 2 &&
+           (function[length - 2] == ':' || strncmp(function + length - 2, ".(*", 3) == 0));
     length--;
     if (length == 0)
         length = strlen(function);

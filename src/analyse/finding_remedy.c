@@ -86,9 +86,14 @@ static void low_memory(struct finding_work *work, struct analyse_finding *f,
     for (uint32_t i = 0; i < REGION_SIZE_CLASSES; i++)
         if (group->calls.sizes[i].source_bytes)
             message = group->calls.sizes[i].to;
-    finding_say(work, &remedy->text, "low-memory mode: %s",
-                advice_find_codec(group->codec)->low_memory);
-    finding_say_go(work, &remedy->text, group);
+    const struct advice_codec *advice = advice_find_codec(group->codec);
+    bool is_go = sum->worst && sum->worst->site->runtime == REGION_RUNTIME_GO;
+    if (is_go && advice->low_memory_go) {
+        finding_say(work, &remedy->text, "low-memory mode: %s.", advice->low_memory_go);
+    } else {
+        finding_say(work, &remedy->text, "low-memory mode: %s", advice->low_memory);
+        finding_say_go(work, &remedy->text, group);
+    }
     if (largest)
         finding_say(work, &remedy->text, " The largest block of a context was %s%s",
                     bytes(a, largest), message ? "," : ".");
@@ -97,7 +102,6 @@ static void low_memory(struct finding_work *work, struct analyse_finding *f,
                     largest ? "" : " In this run,", bytes(b, message));
     finding_say(work, &remedy->text,
                 " What it costs in ratio and time only a trial can tell: compare two runs");
-    (void)sum;
 }
 
 /* Why no number of calls at once is known beyond which more are of no use. */

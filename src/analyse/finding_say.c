@@ -190,7 +190,7 @@ static void add_calls(struct finding_work *work, struct analyse_finding *f,
 static void add_share(struct finding_work *work, struct analyse_finding *f,
                       const struct finding_sum *sum, const struct finding_calls *calls) {
     double of = calls->ns ? (double)calls->ns : work->a->seconds * 1e9;
-    if (!sum->allocator_ns || of <= 0)
+    if (!sum->allocator_ns || of <= 0 || (calls->ns && finding_cost_share(sum, calls) < 0))
         return;
     finding_number(work, f, "allocator_share", (double)sum->allocator_ns / of);
     finding_text(work, f, "allocator_share_of", calls->ns ? "calls" : "run");
@@ -238,6 +238,7 @@ void finding_evidence(struct finding_work *work, struct analyse_finding *f,
     }
     if (group->host)
         finding_text(work, f, "through", group->host->name);
+    finding_go(work, f, sum);
     if (waiting_of(&group->calls) >= MUCH_WAITING)
         finding_say(work, &f->caution,
                     "%sWhere threads wait is not always what makes them wait: waiting is shown, "

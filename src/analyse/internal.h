@@ -31,6 +31,8 @@ struct analyse_visible {
 };
 int analyse_visible_codecs(const struct analyse_visible *v);
 int analyse_visible_memory(const struct analyse_visible *v);
+/* visible_go.c */
+int analyse_visible_go(struct analysis *a);
 /* Why a module names less than all, NULL = nothing to say. */
 const char *analyse_visible_trouble(const struct analyse_visible *v, uint32_t module);
 const char *analyse_visible_base_name(const char *path);

@@ -57,10 +57,11 @@ static int say_mode(struct analysis *a) {
             a, "clock",
             "the clock could not be calibrated: times are its ticks taken for nanoseconds");
     if (!error && p->state == PROFILE_DIED)
-        error =
-            analyse_visible_say(a, "end",
-                                "the process ended without its exit handlers: the last few updates "
-                                "may be missing");
+        error = analyse_visible_say(
+            a, "end",
+            "the process ended without its exit handlers%s: the last few updates "
+            "may be missing",
+            p->go.state == REGION_GO_HOOKED ? ", as Go programs do" : "");
     if (!error && p->state == PROFILE_UNKNOWN)
         error = analyse_names_packed(p)
                     ? analyse_visible_say(
@@ -152,6 +153,7 @@ static int say_lost(struct analysis *a) {
         [REGION_LOST_CODEC] = "codec calls or modules with codec functions were not recorded",
         [REGION_LOST_CONTEXTS] = "codec contexts were not recorded",
         [REGION_LOST_PRIVATE] = "threads had no private memory: their stacks are not visible",
+        [REGION_LOST_GO] = "allocations of Go's heap were not seen to begin, or to end",
         [REGION_LOST_MAPPINGS] = "anonymous mappings, or ends of them, were not recorded",
     };
     int error = 0;
@@ -340,6 +342,8 @@ int analyse_visible_state(struct analysis *a, struct analyse_names *names, bool 
         error = say_stacks(a);
     if (!error)
         error = analyse_visible_codecs(&v);
+    if (!error)
+        error = analyse_visible_go(a);
     if (!error)
         error = analyse_visible_memory(&v);
     if (!error)

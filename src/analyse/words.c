@@ -14,7 +14,7 @@ const char *analyse_lost_name(enum region_lost reason) {
         [REGION_LOST_BUSY] = "busy",         [REGION_LOST_UNWIND] = "unwind",
         [REGION_LOST_TICKS] = "ticks",       [REGION_LOST_CODEC] = "codec",
         [REGION_LOST_CONTEXTS] = "contexts", [REGION_LOST_PRIVATE] = "private",
-        [REGION_LOST_MAPPINGS] = "mappings",
+        [REGION_LOST_MAPPINGS] = "mappings", [REGION_LOST_GO] = "go",
     };
     return (unsigned)reason < REGION_LOST_COUNT && names[reason] ? names[reason] : "other";
 }

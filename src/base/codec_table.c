@@ -301,6 +301,9 @@ const struct codec_entry *codec_table_find_readable(const char *name) {
     char mangled[64];
     size_t length = 0;
     bool is_nested = false;
+    const struct codec_entry *go = codec_table_find_go(name);
+    if (go)
+        return go;
     for (; name[length] && name[length] != '('; length++)
         is_nested |= name[length] == ':';
     if (!is_nested)
@@ -334,6 +337,7 @@ const char *codec_table_codec_name(uint32_t codec) {
         [CODEC_LZF] = "lzf",
         [CODEC_ISAL] = "isa-l",
         [CODEC_LIBDEFLATE] = "libdeflate",
+        [CODEC_S2] = "s2",
     };
     return codec < CODEC_COUNT ? names[codec] : NULL;
 }

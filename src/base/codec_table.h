@@ -27,6 +27,7 @@ enum codec {
     CODEC_LZF,
     CODEC_LIBDEFLATE,
     CODEC_ISAL,
+    CODEC_S2, /* snappy's successor, Go's only */
     CODEC_COUNT
 };
 
@@ -107,6 +108,22 @@ struct codec_entry {
 const struct codec_entry *codec_table_find(const char *symbol, size_t length);
 /* The same for a name as people read it: "snappy::Compress(char const*, unsigned long, ...)". */
 const struct codec_entry *codec_table_find_readable(const char *name);
+
+/* The same for a function of a Go program, as Go's own tables have it, or NULL:
+ * "github.com/klauspost/compress/zstd.(*Encoder).EncodeAll". What such an entry has as its shape is
+ * enum codec_go_shape, and its name is not whole. */
+const struct codec_entry *codec_table_find_go(const char *name);
+/* The name without the vendor folder that it may have come through. */
+const char *codec_table_go_name(const char *name);
+/* Whether it is any function of a Go package that is a codec. */
+bool codec_table_is_go_codec(const char *name);
+
+/* Where Go's calling convention has what is of interest: 1.17 and later, amd64. */
+enum codec_go_shape {
+    CODEC_GO_UNKNOWN,
+    CODEC_GO_ENCODE_ALL, /* (receiver, source, destination) returns a slice */
+    CODEC_GO_DST_SRC     /* (destination, source) returns a slice */
+};
 
 /* Most symbols are no codec's: their first four bytes tell. False means no. */
 bool codec_table_may_begin(uint32_t first_four);

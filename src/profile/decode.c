@@ -280,7 +280,7 @@ int decode_process(struct profile_process *p, struct image *image, const char *f
     if (!p->file || decode_header(p, view, arena) || decode_threads(p, view, arena) ||
         decode_modules(p, view, arena) || decode_stacks(p, view, arena) ||
         decode_codec_functions(p, view, arena) || decode_codec(p, memory) ||
-        decode_ticks(p, view, arena) || decode_cells(p, memory))
+        decode_ticks(p, view, arena) || decode_cells(p, memory) || decode_go(p, memory))
         goto cleanup;
     status = 0;
 cleanup:

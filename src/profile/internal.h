@@ -153,6 +153,8 @@ uint32_t decode_call_of(const struct profile_process *p, uint32_t row);
 int decode_codec(struct profile_process *p, struct memory *memory);
 /* Sites and their cells; needs all that they refer to. */
 int decode_cells(struct profile_process *p, struct memory *memory);
+/* What Go programs have besides; needs sites. */
+int decode_go(struct profile_process *p, struct memory *memory);
 /* The age of a process at its last sign of life in the image. */
 uint64_t decode_last_sign(const struct image *image, double ticks_per_ns);
 /* All of it from a region. */

@@ -103,6 +103,22 @@ struct profile_cell {
     struct profile_large large; /* allocs 0: no large block */
 };
 
+/* A site of a Go program, see region_go: time in mallocgc by what it was spent on. */
+struct profile_go {
+    uint64_t entries, exits;
+    uint64_t assist_ns, heap_ns, zero_ns;
+    uint64_t at_once_max; /* goroutines in mallocgc */
+    uint64_t longest_ns, longest_goroutine;
+};
+
+struct profile_go_runtime {
+    uint32_t state; /* enum region_go_state */
+    const char *version, *reason;
+    uint64_t threshold; /* bytes: smaller blocks are not seen */
+    uint64_t entries, exits, at_once, at_once_max, cycles;
+    uint64_t stop_ns; /* how long it was stopped to put the hook in */
+};
+
 struct profile_site {
     uint32_t id;    /* the row in the region: unique within the process */
     uint32_t stack; /* index into stacks; 0 is the empty stack */
@@ -115,6 +131,7 @@ struct profile_site {
      * the allocator are ticks: profile_class_start() divided by ticks_per_ns. */
     const uint32_t *size_classes, *life_classes, *allocator_classes;
     uint64_t large_peak; /* of live bytes of blocks from `large` up, over all threads: exact */
+    const struct profile_go *go; /* NULL = not Go's */
 };
 
 struct profile_codec_function {
@@ -192,6 +209,7 @@ struct profile_process {
     uint64_t large_live, large_peak, large_allocs, large_bytes;
     uint64_t codec_bytes; /* header.codec_bytes */
     uint64_t torn;        /* rows that were torn */
+    struct profile_go_runtime go;
 
     /* Index 0 is the row 0 of each table. */
     struct profile_thread *threads;

@@ -115,6 +115,29 @@ static void write_totals(struct render_json *json, const struct analysis *a) {
     json_close_map(json);
 }
 
+/* Of Go programs only. */
+static void write_go(struct render_json *json, const struct profile_go_runtime *go) {
+    static const char *const states[] = {
+        [REGION_GO_HOOKED] = "hooked",
+        [REGION_GO_OFF] = "off",
+        [REGION_GO_DECLINED] = "declined",
+        [REGION_GO_DETACHED] = "detached",
+    };
+    if (go->state >= ARRAY_SIZE(states) || !states[go->state])
+        return;
+    json_open_map(json, "go");
+    STRING("version", go->version);
+    STRING("state", states[go->state]);
+    STRING("reason", go->reason && *go->reason ? go->reason : NULL);
+    INTEGER("threshold", go->threshold);
+    INTEGER("entries", go->entries);
+    INTEGER("exits", go->exits);
+    INTEGER("goroutines_at_once", go->at_once_max);
+    INTEGER("collections", go->cycles);
+    INTEGER("stopped_ns", go->stop_ns);
+    json_close_map(json);
+}
+
 static void write_threads(struct render_json *json, const struct profile_process *p) {
     json_open_array(json, "threads");
     for (uint32_t i = 0; i < p->thread_count; i++) {
@@ -186,6 +209,7 @@ void json_write_process(struct render_json *json, const struct analysis *a,
     json_open_map(json, NULL);
     write_head(json, a);
     write_totals(json, a);
+    write_go(json, &a->process->go);
     write_threads(json, a->process);
     write_modules(json, a->process);
     write_sites(json, a, names, lines);

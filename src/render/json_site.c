@@ -96,6 +96,20 @@ static void write_large(struct render_json *json, const struct analyse_site *sit
     json_close_map(json);
 }
 
+/* Of Go's sites only. */
+static void write_go(struct render_json *json, const struct profile_go *go) {
+    json_open_map(json, "go");
+    INTEGER("entries", go->entries);
+    INTEGER("exits", go->exits);
+    INTEGER("goroutines_at_once", go->at_once_max);
+    INTEGER("assist_ns", go->assist_ns);
+    INTEGER("heap_ns", go->heap_ns);
+    INTEGER("zero_ns", go->zero_ns);
+    INTEGER("longest_ns", go->longest_ns);
+    json_integer_or_null(json, "longest_goroutine", go->longest_goroutine, go->longest_goroutine);
+    json_close_map(json);
+}
+
 void json_write_site(struct render_json *json, const struct profile_process *p,
                      const struct analyse_site *site, const struct analyse_stack *stack) {
     const struct profile_site *from = site->site;
@@ -122,6 +136,8 @@ void json_write_site(struct render_json *json, const struct profile_process *p,
     REAL("allocs_per_second", site->allocs_per_second);
     write_ratio(json, "source_ratio", &site->source_ratio);
     write_ratio(json, "produced_ratio", &site->produced_ratio);
+    if (from->go)
+        write_go(json, from->go);
     write_rows(json, p, site);
     json_write_stack(json, p, from->stack, stack);
     json_close_map(json);

@@ -188,7 +188,12 @@ static void add_short_site(struct line *line, const struct analysis *a,
     text_site_head(line, a, site, rank);
     line_pad(line, 4);
     text_stack_short(line, &stack, 4);
-    if (site->row_count) {
+    if (site->site->go) {
+        line_add(line, DIM, "  on %s%llu goroutine%s",
+                 site->site->go->at_once_max > 1 ? "up to " : "",
+                 (unsigned long long)site->site->go->at_once_max,
+                 site->site->go->at_once_max > 1 ? "s" : "");
+    } else if (site->row_count) {
         const char *name = p->threads[site->rows[0].thread].name;
         line_add(line, DIM, "  on ");
         line_add_name(line, DIM, *name ? name : "(no name)", 16);

@@ -75,18 +75,19 @@ void text_site_head(struct line *line, const struct analysis *a, const struct an
     line_end(line);
 }
 
-static void add_life(struct line *line, const struct analyse_spread *life) {
+static void add_life(struct line *line, const struct analyse_spread *life, bool is_go) {
     char a[32], b[32], c[32], d[32];
+    const char *lives = is_go ? "swept after" : "lives";
     if (!life->known)
-        line_add(line, PLAIN, " · none freed yet");
+        line_add(line, PLAIN, is_go ? " · none swept yet" : " · none freed yet");
     else if (life->min == life->max)
-        line_add(line, PLAIN, " · lives %s", duration(a, (double)life->min));
+        line_add(line, PLAIN, " · %s %s", lives, duration(a, (double)life->min));
     else if (life->quantiles)
-        line_add(line, PLAIN, " · lives %s p50, %s mean, %s…%s", duration(a, (double)life->p50),
+        line_add(line, PLAIN, " · %s %s p50, %s mean, %s…%s", lives, duration(a, (double)life->p50),
                  duration(b, life->mean), duration(c, (double)life->min),
                  duration(d, (double)life->max));
     else
-        line_add(line, PLAIN, " · lives %s mean, %s…%s", duration(b, life->mean),
+        line_add(line, PLAIN, " · %s %s mean, %s…%s", lives, duration(b, life->mean),
                  duration(c, (double)life->min), duration(d, (double)life->max));
 }
 
@@ -108,7 +109,9 @@ static void add_rates(struct line *line, const struct analysis *a,
                  duration(x, (double)site->sums.allocator_ns),
                  duration(y, (double)site->sums.allocator_ns / (double)site->sums.allocs));
     if (large->transient)
-        line_add(line, PLAIN, " · %s transient", count(x, large->transient));
+        line_add(line, PLAIN,
+                 site->site->go ? " · %s swept within two collections" : " · %s transient",
+                 count(x, large->transient));
     if (large->mmapped)
         line_add(line, PLAIN, " · %s by mmap", count(x, large->mmapped));
     if (site->reused)
@@ -161,6 +164,24 @@ static void add_threads(struct line *line, const struct analysis *a,
     line_end(line);
 }
 
+/* Goroutines migrate: there is no thread to name. */
+static void add_go(struct line *line, const struct profile_go *go) {
+    char a[32], b[32], c[32], d[32];
+    line_pad(line, INDENT);
+    if (go->at_once_max > 1)
+        line_add(line, PLAIN, "by up to %s goroutines at once in mallocgc",
+                 count(d, go->at_once_max));
+    else
+        line_add(line, PLAIN, "by one goroutine at a time in mallocgc");
+    line_add(line, PLAIN, " · GC assist %s · heap %s · zeroing %s",
+             duration(a, (double)go->assist_ns), duration(b, (double)go->heap_ns),
+             duration(c, (double)go->zero_ns));
+    if (go->longest_goroutine)
+        line_add(line, PLAIN, " · longest %s (goroutine %s)", duration(a, (double)go->longest_ns),
+                 count(b, go->longest_goroutine));
+    line_end(line);
+}
+
 void text_site_details(struct line *line, const struct analysis *a,
                        const struct analyse_site *site) {
     char x[32], y[32];
@@ -170,8 +191,11 @@ void text_site_details(struct line *line, const struct analysis *a,
              count(y, site->sums.live_blocks));
     line_add(line, PLAIN, " · peak %s%s", site->sums.peak_is_upper_bound ? "≤ " : about,
              bytes(x, site->sums.peak_bytes));
-    add_life(line, &site->life);
+    add_life(line, &site->life, site->site->runtime == REGION_RUNTIME_GO);
     line_end(line);
     add_rates(line, a, site);
-    add_threads(line, a, site);
+    if (site->site->go)
+        add_go(line, site->site->go);
+    else
+        add_threads(line, a, site);
 }

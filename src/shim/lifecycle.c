@@ -14,6 +14,7 @@
 #include "conf.h"
 #include "decide.h"
 #include "elf.h"
+#include "go.h"
 #include "identity.h"
 #include "live.h"
 #include "mapping.h"
@@ -182,6 +183,7 @@ static void begin_child(void) {
     shim.region.base = NULL;
     module_detach();
     call_begin_child();
+    go_begin_child();
     shim.pid = (uint32_t)base_syscall(SYS_getpid);
     shim.epoch++;
     shim.seed = base_mix(shim.seed + shim.pid);
@@ -438,6 +440,7 @@ static void start(char **argv, char **environment) {
     __atomic_store_n(&shim.state, SHIM_ON, __ATOMIC_RELEASE);
     if (shim.conf.args)
         follow(saved.identity.threads == 1);
+    go_start(auxiliary(auxv, AT_PHDR), auxiliary(auxv, AT_PHNUM), saved.identity.threads == 1);
 }
 
 /* Constructors of other libraries run before ours and allocate: the first of them to do so starts

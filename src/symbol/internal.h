@@ -8,6 +8,7 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "go/go.h"
 #include "symbol.h"
 
 /* ---- spans.c: which of many overlapping address ranges holds an address ---- */
@@ -112,6 +113,22 @@ void symbol_finder_free(struct finder *finder);
 void symbol_source_open(struct source *source, struct finder *finder,
                         const struct symbol_module *module);
 void symbol_source_close(struct source *source);
+
+/* ---- go.c: names of Go programs ---- */
+
+struct go_names {
+    bool tried, found;
+    struct go_image image;
+    uint8_t *copies[GO_SEGMENTS_MAX]; /* of segments that are relocated */
+};
+
+/* Whether the module is a Go program whose tables can be read. */
+bool symbol_go_has(struct go_names *go, Dwfl_Module *module);
+/* As the door's functions; NULL or 0 where Go's tables know nothing of the offset. */
+const char *symbol_go_function(struct go_names *go, Dwfl_Module *module, uint64_t offset);
+uint32_t symbol_go_frames(struct go_names *go, Dwfl_Module *module, uint64_t offset,
+                          struct symbol_frame *out, uint32_t max);
+void symbol_go_free(struct go_names *go);
 
 /* ---- contains.c: codecs by their data ---- */
 

@@ -15,6 +15,7 @@ struct module {
     struct source source;
     struct table table;
     struct debug debug;
+    struct go_names go;
     size_t key_size;
     char key[]; /* build-id, path, zero */
 };
@@ -46,6 +47,7 @@ void symbol_close(struct symbols *s) {
         struct module *module = s->numbers[i];
         symbol_debug_free(&module->debug);
         symbol_table_free(&module->table);
+        symbol_go_free(&module->go);
         symbol_source_close(&module->source);
         free(module);
     }
@@ -121,7 +123,7 @@ static struct module *open_module(struct symbols *s, uint32_t number) {
         module->has_table = true;
         if (module->source.module &&
             symbol_table_build(&module->table, module->source.module) == 0 &&
-            !module->table.has_symtab)
+            !module->table.has_symtab && !symbol_go_has(&module->go, module->source.module))
             module->source.trouble = module->table.count
                                          ? "stripped: only exported functions have names"
                                          : "stripped: no symbol table";
@@ -148,6 +150,9 @@ const char *symbol_function(struct symbols *s, uint32_t number, uint64_t offset)
     struct module *module = open_module(s, number);
     if (!module)
         return NULL;
+    const char *go = symbol_go_function(&module->go, module->source.module, offset);
+    if (go)
+        return go;
     const struct function *f = symbol_table_find(&module->table, offset + module->source.bias);
     return f ? symbol_names_demangle(&s->names, f->raw) : NULL;
 }
@@ -157,8 +162,11 @@ uint32_t symbol_frames(struct symbols *s, uint32_t number, uint64_t offset,
     if (max == 0)
         return 0;
     struct module *module = open_module(s, number);
+    uint32_t count =
+        module ? symbol_go_frames(&module->go, module->source.module, offset, out, max) : 0;
+    if (count)
+        return count;
     const char *function = symbol_function(s, number, offset);
-    uint32_t count = 0;
     if (module && module->source.module)
         count = symbol_debug_frames(&module->debug, module->source.module, &s->names,
                                     offset + module->source.bias, out, max);

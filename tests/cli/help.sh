@@ -8,7 +8,7 @@ try() {
 }
 # The help of each command says how to use it, in lines that fit a terminal.
 # shellcheck disable=SC2094 # the command is not the file
-for command in run report ps top live snapshot metrics export diff check merge pack clean; do
+for command in run report attach detach go-profile ps top live snapshot metrics export diff check merge pack clean; do
     echo "# help $command"
     squall help "$command" >help || echo "BAD: status"
     head -n 1 help

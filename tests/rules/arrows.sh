@@ -1,20 +1,21 @@
 #!/bin/bash
 # The rooms include only what lies before them:
-# base ← region ← shim; base ← region ← profile ← symbol ← analyse ← watch, compare ← render ←
+# base ← region ← go ← shim; base ← region ← profile ← symbol ← analyse ← watch, compare ← render ←
 # tools/squall.
 . "$(dirname "$0")/lib.sh"
 cd "$ROOT" || exit 1
 declare -A MAY=(
     [base]="base"
     [region]="base region"
-    [shim]="base region shim"
+    [go]="base region go"
+    [shim]="base region go shim"
     [profile]="base region profile"
-    [symbol]="base region profile symbol"
+    [symbol]="base region go profile symbol"
     [analyse]="base region profile symbol analyse"
     [watch]="base region profile symbol analyse watch"
     [compare]="base region profile symbol analyse compare"
     [render]="base region profile symbol analyse watch compare render"
-    [squall]="base region profile symbol analyse watch compare render squall"
+    [squall]="base region go profile symbol analyse watch compare render squall"
 )
 wrong=""
 for path in src/*/ tools/squall/; do
@@ -34,6 +35,6 @@ while IFS=: read -r file include; do
     from=$(cut -d/ -f2 <<<"$file") room=${include%%/*} header=${include#*/}
     [ "$from" = "$room" ] || [ "$header" = "$room.h" ] || [ "$room" = base ] ||
         wrong+="$file includes $include, which is behind the door; "
-done < <(grep -rHoE --include='*.[ch]' '#[[:space:]]*include[[:space:]]+"(base|region|shim|profile|symbol|analyse|watch|compare|render)/[^"]+"' src tools/squall 2>/dev/null |
+done < <(grep -rHoE --include='*.[ch]' '#[[:space:]]*include[[:space:]]+"(base|region|go|shim|profile|symbol|analyse|watch|compare|render)/[^"]+"' src tools/squall 2>/dev/null |
     sed -E 's|^([^:]+):.*"([^"]+)"$|\1:\2|')
 finish "$wrong"

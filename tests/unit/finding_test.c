@@ -847,8 +847,42 @@ static void test_options_of_go(void **state) {
     w->sites[1].runtime = REGION_RUNTIME_GO;
     a = analyse(w, NULL);
     f = find(a, "output-as-large-as-source");
-    assert_true(says(remedy(f, "low_memory")->text, "in Go, klauspost/compress: WithLower"));
+    assert_true(says(remedy(f, "low_memory")->text, "mode: klauspost/compress: WithLower"));
     assert_true(says(find(a, "concurrency-past-throughput")->fix, "GOMAXPROCS of 1"));
+}
+
+/* Evidence and words of Go; and the time of calls, which wait for an encoder, is no measure. */
+static void test_go_sites(void **state) {
+    static const struct profile_go go = {.entries = 1000,
+                                         .exits = 1000,
+                                         .at_once_max = 75,
+                                         .assist_ns = 700,
+                                         .heap_ns = 200,
+                                         .zero_ns = 100,
+                                         .longest_ns = 90,
+                                         .longest_goroutine = 4711};
+    struct world *w = *state;
+    make_output(w, 1);
+    for (uint32_t i = 1; i < w->p.codec_call_count; i++)
+        w->calls[i].ns = UINT64_MAX / 4;
+    assert_null(find(analyse(w, NULL), "output-as-large-as-source"));
+    w->sites[1].runtime = REGION_RUNTIME_GO;
+    w->sites[1].go = &go;
+    w->p.go.cycles = 12;
+    const struct analyse_finding *f = find(analyse(w, NULL), "output-as-large-as-source");
+    assert_non_null(f);
+    assert_true(says(f->summary, "drops it after"));
+    assert_true(says(f->summary, "up to 75 goroutines were in mallocgc at once"));
+    assert_true(says(f->caution, "is not the cause of their waiting"));
+    assert_true(says(f->caution, "here 700 ns of 1.00 µs in mallocgc was such help"));
+    assert_true(evidence(f, "goroutines_in_mallocgc") == 75);
+    assert_true(evidence(f, "mallocgc_ns") == 1000);
+    assert_true(evidence(f, "assist_ns") == 700);
+    assert_true(evidence(f, "longest_goroutine") == 4711);
+    assert_true(evidence(f, "collections") == 12);
+    /* Grown: its own rule, whatever the ratio. */
+    w->cells[w->sites[1].first_cell].large.grown = 1000;
+    assert_non_null(find(analyse(w, NULL), "output-grown"));
 }
 
 static void test_context_reallocates(void **state) {
@@ -1181,6 +1215,7 @@ int main(void) {
         CASE(test_small_contexts_are_evidence),
         CASE(test_one_finding_a_codec),
         CASE(test_options_of_go),
+        CASE(test_go_sites),
         CASE(test_context_reallocates),
         CASE(test_contexts_times_cores),
         CASE(test_never_closed),

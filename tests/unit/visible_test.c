@@ -207,6 +207,33 @@ static void test_runtimes(void **state) {
     assert_int_equal(said(&s, "mappings", "Python"), 0);
 }
 
+static void test_go(void **state) {
+    (void)state;
+    struct scene s;
+    set(&s);
+    struct profile_go_runtime *go = &s.fake.process.go;
+    assert_int_equal(said(&s, "go", ""), 0);
+    *go = (struct profile_go_runtime){.state = REGION_GO_HOOKED,
+                                      .version = "go1.22.1",
+                                      .reason = "",
+                                      .threshold = 64 << 10,
+                                      .entries = 100,
+                                      .exits = 98,
+                                      .at_once = 2};
+    assert_int_equal(said(&s, "go", "go1.22.1: of its heap, blocks from 64.0 KiB up are seen"), 1);
+    assert_int_equal(said(&s, "go", "not seen to end"), 0);
+    go->at_once = 0;
+    assert_int_equal(said(&s, "go", "2 allocations of Go's heap began and were not seen to end"),
+                     1);
+    go->state = REGION_GO_DETACHED;
+    assert_int_equal(said(&s, "go", "taken out again"), 1);
+    go->state = REGION_GO_OFF;
+    assert_int_equal(said(&s, "go", "not visible: go:off"), 1);
+    go->state = REGION_GO_DECLINED;
+    go->reason = "runtime.mallocgc";
+    assert_int_equal(said(&s, "go", "runtime.mallocgc did not verify"), 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_codec_that_works_in_a_pool),
@@ -214,6 +241,7 @@ int main(void) {
         cmocka_unit_test(test_arguments),
         cmocka_unit_test(test_mappings),
         cmocka_unit_test(test_runtimes),
+        cmocka_unit_test(test_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

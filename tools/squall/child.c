@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -39,8 +40,14 @@ static void give_signals_back(const struct signals *s) {
     sigprocmask(SIG_SETMASK, &s->before, NULL);
 }
 
-/* In the child. The pipe tells the parent why nothing was executed; it closes itself on success. */
-static void become(char **argv, const struct signals *s, int pipe_end) {
+/* In the child. The pipe tells the parent why nothing was executed; it closes itself on success.
+ * `stops`: at the exec, for the parent; it is told (a negative number) if that does not work. */
+static void become(char **argv, const struct signals *s, int pipe_end, bool stops) {
+    if (stops && ptrace(PTRACE_TRACEME, 0, NULL, NULL)) {
+        int refused = -errno;
+        if (write(pipe_end, &refused, sizeof refused) < 0)
+            _exit(126);
+    }
     give_signals_back(s);
     execvp(argv[0], argv);
     int error = errno;
@@ -100,7 +107,35 @@ static void wait_for(struct child *child, const sigset_t *waited) {
     }
 }
 
-int child_run(char **argv, struct child *child) {
+/* Why it was not executed, or -errno if it will not stop at its exec; false: neither. */
+static bool read_error(int fd, int *error) {
+    ssize_t got;
+    do
+        got = read(fd, error, sizeof *error);
+    while (got < 0 && errno == EINTR);
+    return got == (ssize_t)sizeof *error;
+}
+
+/* The stop of its exec: what is to be done there is done, and it goes on. */
+static void meet_at_exec(struct child *child, child_at_exec *at_exec, void *data) {
+    int status;
+    pid_t got;
+    do
+        got = waitpid(child->pid, &status, 0);
+    while (got < 0 && errno == EINTR);
+    if (got != child->pid)
+        return;
+    if (!WIFSTOPPED(status)) { /* killed before it came there */
+        child->status = status;
+        child->has_ended = true;
+        return;
+    }
+    at_exec(data, child->pid);
+    int signal = WSTOPSIG(status) == SIGTRAP ? 0 : WSTOPSIG(status);
+    ptrace(PTRACE_DETACH, child->pid, NULL, (void *)(uintptr_t)signal);
+}
+
+int child_run(char **argv, struct child *child, child_at_exec *at_exec, void *data) {
     struct signals signals;
     struct timespec end;
     sigset_t waited;
@@ -111,16 +146,22 @@ int child_run(char **argv, struct child *child) {
     take_signals(&signals, &waited);
     child->pid = fork();
     if (child->pid == 0)
-        become(argv, &signals, ends[1]);
+        become(argv, &signals, ends[1], at_exec != NULL);
     int error = child->pid < 0 ? -errno : 0;
     close(ends[1]);
     if (error == 0) {
         child->start_ticks = start_of(child->pid);
-        ssize_t got;
-        do
-            got = read(ends[0], &child->exec_error, sizeof child->exec_error);
-        while (got < 0 && errno == EINTR);
-        wait_for(child, &waited);
+        bool stops = at_exec != NULL;
+        while (read_error(ends[0], &child->exec_error)) {
+            stops = false;
+            if (child->exec_error > 0)
+                break;
+            child->exec_error = 0;
+        }
+        if (stops)
+            meet_at_exec(child, at_exec, data);
+        if (!child->has_ended)
+            wait_for(child, &waited);
         clock_gettime(CLOCK_MONOTONIC_RAW, &end);
         child->end_raw_ns = (uint64_t)end.tv_sec * 1000000000ull + (uint64_t)end.tv_nsec;
     }

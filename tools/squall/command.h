@@ -26,6 +26,9 @@ int command_ps(int argc, char **argv);
 int command_live(int argc, char **argv);
 int command_snapshot(int argc, char **argv);
 int command_top(int argc, char **argv);
+int command_attach(int argc, char **argv);
+int command_detach(int argc, char **argv);
+int command_go_profile(int argc, char **argv);
 
 /* The folder to work on when none is given; returns an exit status, and says why. */
 int command_default_folder(const char *command, char *path, size_t size);

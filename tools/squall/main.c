@@ -26,6 +26,9 @@ static const struct command {
     {"diff", command_diff, "compare two recordings"},
     {"check", command_check, "whether a recording keeps to bounds, for pipelines"},
     {"merge", command_merge, "put many dumps into one"},
+    {"attach", command_attach, "watch the heap of a Go program that runs already"},
+    {"detach", command_detach, "and leave it alone again"},
+    {"go-profile", command_go_profile, "read the memory profile of a running Go program"},
     {"pack", command_pack, "pack what LD_PRELOAD alone left behind"},
     {"clean", command_clean, "remove what dead processes left behind"},
 };
@@ -35,7 +38,7 @@ static void print_help(FILE *out) {
           "Finds allocation storms inside compression calls of a program that is not changed.\n\n",
           out);
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-        fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
     fputs("\nsquall help COMMAND tells the options of a command.\n", out);
 }
 

@@ -105,6 +105,7 @@ static void judge_elf(Elf *elf, int fd, const char *path, struct program *progra
         program->keep_preload = false;
     } else if (!loader[0] && !is_named(path, "ld-linux") && !is_named(path, "ld.so")) {
         why = "is statically linked";
+        program->is_static = strcmp(path, program->path) == 0;
     } else if (is_named(loader, "ld-musl")) {
         why = "uses the C library musl, not glibc";
         program->keep_preload = false; /* it would not start */

@@ -11,13 +11,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "go.h"
 #include "run.h"
 
 static const char usage[] =
     "usage: squall run [options] [--] PROGRAM [ARGUMENT]...\n"
     "\n"
-    "Runs a program with libsquall.so preloaded. When it ends, what it and its children did is\n"
-    "packed into one file, a summary is shown, and the program's exit status is passed on.\n"
+    "Runs a program with libsquall.so preloaded (into a static Go program, the hook of its heap "
+    "is\n"
+    "put instead). When it ends, what it and its children did is packed into one file, a summary "
+    "is\n"
+    "shown, and the program's exit status is passed on.\n"
     "\n"
     "  -o FILE            the file to write (else one in the folder, named after the process)\n"
     "  --dir DIR          the folder to record in (else $SQUALL_DIR, else one in memory)\n"
@@ -26,6 +30,7 @@ static const char usage[] =
     "  --sample SIZE      mean bytes between two samples of small blocks (512k; 0 = none)\n"
     "  --conf KEY:VALUE,… anything else of SQUALL_CONF\n"
     "  --no-children      record the program alone\n"
+    "  --no-patch         change no code of it: no arguments of codec calls, no heap of Go\n"
     "  --keep             leave the unpacked regions\n"
     "  --quiet            no summary, and nothing on stderr but errors\n";
 
@@ -76,6 +81,8 @@ static int take_option(struct options *o, int option, const char *value, char **
         return add_conf(o, NULL, value);
     case 'n':
         return add_conf(o, "children", "off");
+    case 'p':
+        return add_conf(o, NULL, "args:off,go:off");
     case 'k':
         o->keep = true;
         return 0;
@@ -93,17 +100,12 @@ static int take_option(struct options *o, int option, const char *value, char **
 /* Returns 0, an exit status, or -1: nothing more to do. */
 static int parse_options(struct options *o, int argc, char **argv) {
     static const struct option options[] = {
-        {"output", required_argument, NULL, 'o'},
-        {"dir", required_argument, NULL, 'd'},
-        {"mode", required_argument, NULL, 'm'},
-        {"large", required_argument, NULL, 'l'},
-        {"sample", required_argument, NULL, 's'},
-        {"conf", required_argument, NULL, 'c'},
-        {"no-children", no_argument, NULL, 'n'},
-        {"keep", no_argument, NULL, 'k'},
-        {"quiet", no_argument, NULL, 'q'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"output", required_argument, NULL, 'o'}, {"dir", required_argument, NULL, 'd'},
+        {"mode", required_argument, NULL, 'm'},   {"large", required_argument, NULL, 'l'},
+        {"sample", required_argument, NULL, 's'}, {"conf", required_argument, NULL, 'c'},
+        {"no-children", no_argument, NULL, 'n'},  {"no-patch", no_argument, NULL, 'p'},
+        {"keep", no_argument, NULL, 'k'},         {"quiet", no_argument, NULL, 'q'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
     };
     const char *inherited = getenv("SQUALL_CONF");
     int status = 0, option;
@@ -212,6 +214,31 @@ static int say_not_executed(const char *name, int error) {
     else
         message("%s: %s", name, strerror(error));
     return error == ENOENT ? 127 : 126;
+}
+
+/* ---- a static program, which may be Go ---- */
+
+struct static_program {
+    const char *folder;
+    uint64_t run_id;
+    struct go_result result;
+    bool was_met;
+};
+
+static void hook_static(void *data, pid_t pid) {
+    struct static_program *s = data;
+    s->was_met = true;
+    go_install_at_exec(pid, s->folder, getenv("SQUALL_CONF"), s->run_id, &s->result);
+}
+
+/* As early as it is known. */
+static void say_static(const struct program *program, const struct static_program *s,
+                       const char *name) {
+    if (!s->was_met || s->result.is_no_go)
+        message("%s %s: its allocations are not visible", name, program->reason);
+    else if (s->result.reason[0])
+        message("%s %s: its allocations are not visible (Go: %s)", name, program->reason,
+                s->result.reason);
 }
 
 /* ---- after ---- */
@@ -338,13 +365,16 @@ int command_run(int argc, char **argv) {
     program_inspect(argv[0], &program);
     if (program.error)
         return say_not_executed(argv[0], program.error);
-    if (program.reason[0])
+    if (program.reason[0] && !program.is_static)
         message("%s %s: its allocations are not visible", argv[0], program.reason);
     status = prepare(&o, &program, folder, &run_id);
     if (status)
         return status;
     uint64_t oom_before = oom_count();
-    status = child_run(argv, &child);
+    struct static_program s = {.folder = folder[0] ? folder : NULL, .run_id = run_id};
+    status = child_run(argv, &child, program.is_static ? hook_static : NULL, &s);
+    if (program.is_static && status == 0 && !child.exec_error)
+        say_static(&program, &s, argv[0]);
     if (status) {
         message("run: no child process: %s", strerror(-status));
         return COMMAND_FAILED;

@@ -13,6 +13,7 @@ struct program {
     char path[4096];   /* what will be executed */
     int error;         /* why it cannot be executed: a positive errno, 0 = it can */
     char reason[256];  /* why its allocations are not visible, "" = they are */
+    bool is_static;    /* the program itself is, and for this processor */
     bool keep_preload; /* its loader copes with LD_PRELOAD, which its children may want */
 };
 
@@ -26,12 +27,15 @@ struct child {
     uint64_t start_ticks; /* 0 = not known */
     int exec_error;       /* a positive errno: it could not be executed */
     int status;           /* as waitpid gives it */
-    uint64_t end_raw_ns;  /* CLOCK_MONOTONIC_RAW when it was gone */
+    bool has_ended;
+    uint64_t end_raw_ns; /* CLOCK_MONOTONIC_RAW when it was gone */
 };
 
 /* Runs argv in our process group until it ends, passing on signals that were sent to us alone.
- * The environment is ours. Returns 0 or a negative errno (no child). */
-int child_run(char **argv, struct child *child);
+ * The environment is ours. `at_exec` (may be NULL) is called while it stands at its first
+ * instruction, if that can be had. Returns 0 or a negative errno (no child). */
+typedef void child_at_exec(void *data, pid_t pid);
+int child_run(char **argv, struct child *child, child_at_exec *at_exec, void *data);
 /* Ends this process as the child ended: with its status or by its signal. */
 void child_imitate(const struct child *child) __attribute__((noreturn));
 

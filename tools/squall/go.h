@@ -1,0 +1,92 @@
+/* What the commands for Go programs share: go_target.c (a process from outside), go_region.c (a
+ * region for it), go_install.c (the hook in and out), attach.c, go_profile.c. */
+#ifndef SQUALL_TOOL_GO_H
+#define SQUALL_TOOL_GO_H
+
+#include <signal.h>
+#include <sys/types.h>
+#include <sys/user.h>
+
+#include "command.h"
+#include "go/go.h"
+
+/* ---- go_target.c ---- */
+
+struct go_thread {
+    pid_t tid;
+    int signal; /* that it was about to get, 0 = none */
+};
+
+struct go_target {
+    pid_t pid;
+    int memory;                /* of /proc/PID/mem */
+    bool is_traced;            /* at the stop of its exec: one thread, ours already */
+    struct go_thread *threads; /* stopped ones */
+    uint32_t thread_count, thread_room;
+    bool holds; /* our signals, while threads are stopped; `before` is our mask else */
+    sigset_t before;
+    uint64_t syscall_at; /* the instruction, somewhere in its code */
+    uint64_t low, high;  /* of the program's segments */
+    struct go_image image;
+    uint8_t *copies[GO_SEGMENTS_MAX];
+    char exe[4096];
+};
+
+/* Opens a process and reads its program's segments; nothing is stopped. Returns 0, a negative
+ * errno, or -ENOENT: no Go program. */
+int go_target_open(struct go_target *t, pid_t pid);
+void go_target_close(struct go_target *t);
+int go_target_read(const struct go_target *t, uint64_t at, void *to, uint64_t size);
+int go_target_write(const struct go_target *t, uint64_t at, const void *from, uint64_t size);
+/* Stops one thread that can make system calls, or all. -ESRCH: it is gone. */
+int go_target_stop(struct go_target *t, bool all);
+void go_target_resume(struct go_target *t);
+/* By the first stopped thread. Returns what the call does. */
+long go_target_call(struct go_target *t, long number, const uint64_t arguments[6]);
+/* Whether a stopped thread is, or will come back to, inside a place but not at its begin. */
+bool go_target_is_inside(const struct go_target *t, const struct go_patch *patches, uint32_t count);
+/* Whether one is, or will come back to, anywhere in [from, to). */
+bool go_target_is_within(const struct go_target *t, uint64_t from, uint64_t to);
+/* A free range within reach of all of the program; 0 = none. */
+uint64_t go_target_gap(const struct go_target *t, uint64_t size);
+
+/* ---- go_region.c ---- */
+
+struct go_file {
+    char path[4096];
+    struct region region; /* as we have it mapped */
+    uint64_t random;
+};
+
+/* Makes a region for the process, in `folder` (NULL = where the shim would), filled but for what is
+ * Go's; `conf` is in force. Says why not; returns an exit status. */
+int go_region_make(struct go_file *file, const struct go_target *t, const char *folder,
+                   const struct region_configuration *conf, uint64_t run_id);
+void go_region_close(struct go_file *file, bool remove);
+/* The keys of SQUALL_CONF that matter here. */
+void go_region_configure(struct region_configuration *conf, const char *text);
+/* The clocks of the region now. */
+void go_region_pair(struct region_header *h);
+bool go_region_has_tsc(void);
+
+/* ---- go_install.c ---- */
+
+struct go_result {
+    char reason[256]; /* why it was left alone, "" = it was not */
+    bool is_no_go;    /* for this reason: there is no Go in it */
+    uint32_t patches, threads, tries;
+    uint64_t stop_ns; /* how long all of it stood still */
+    uint64_t one_ns;  /* and, before that, one thread alone */
+    char path[4096];  /* of the region */
+};
+
+/* Puts the hook in. Returns 0, or -1 with result->reason: the program is as it was. */
+int go_install(struct go_target *t, const char *folder, const struct region_configuration *conf,
+               uint64_t run_id, struct go_result *result);
+/* Takes it out again. */
+int go_uninstall(struct go_target *t, struct go_result *result);
+/* For squall run: at the stop of a static program's exec. */
+void go_install_at_exec(pid_t pid, const char *folder, const char *conf, uint64_t run_id,
+                        struct go_result *result);
+
+#endif
