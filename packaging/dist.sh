@@ -1,0 +1,19 @@
+#!/bin/bash
+# An archive of the sources as committed, which builds where neither git nor npm is.
+#
+#   packaging/dist.sh OUT [MADE…]   MADE: files that are not committed but shipped at their place
+set -eu -o pipefail
+out=$(realpath -m "$1")
+shift
+cd "$(dirname "$0")/.."
+name=squall-$(<VERSION)
+git diff --quiet HEAD || echo "dist: what is not committed is not in the archive" >&2
+options=()
+for file; do
+    options+=("--prefix=$name/$(dirname "$file")/" "--add-file=$file")
+done
+mkdir -p "$(dirname "$out")"
+# gzip without a name and a time: the same commit makes the same archive.
+git archive --format=tar "${options[@]}" --prefix="$name/" HEAD | gzip -9n >"$out.new"
+mv "$out.new" "$out"
+echo "${out#"$PWD"/}"
