@@ -143,7 +143,7 @@ check-rules: all
 	@tests/run.sh rules
 
 check-real:
-	@tools/setup.sh build demo check real
+	@tools/setup.sh build demo check real package
 	@$(MAKE) all tests
 	@tests/real/check-all.sh
 
