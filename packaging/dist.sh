@@ -7,6 +7,7 @@ out=$(realpath -m "$1")
 shift
 cd "$(dirname "$0")/.."
 name=squall-$(<VERSION)
+git rev-parse --verify -q HEAD >/dev/null || { echo "dist: this is no git checkout" >&2 && exit 1; }
 git diff --quiet HEAD || echo "dist: what is not committed is not in the archive" >&2
 options=()
 for file; do

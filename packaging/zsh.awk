@@ -47,7 +47,7 @@ END {
                 places = " \\\n            '*:recording:" \
                     (has[name, "pid"] ? "_squall_recordings'" : has[name, "file"] ? "_files'" : "_files -/'")
             else if (has[name, "pid"]) places = " \\\n            '1:process:_squall_pids'"
-            print "    " name ")\n        _arguments '--help[say how it is used]'" specs[name] places "\n        ;;"
+            print "    " name ")\n        _arguments -S '--help[say how it is used]'" specs[name] places "\n        ;;"
         }
     }
 }

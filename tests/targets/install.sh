@@ -69,9 +69,9 @@ for command in "${commands[@]}"; do
         esac
         for option in $(options_of "$command"); do
             case $shell in
-            bash) grep -qE -e "^    $command\) echo \"(.* )?$option[ \"]" "$file" ;;
+            bash) grep -qE -e "^    $command\) echo \"(.* )?${option}[ \"]" "$file" ;;
             fish) grep -qE -e "'__squall_is $command' (-l ${option#--}|-s ${option#-}) " "$file" ;;
-            zsh) sed -n "/^    $command)/,/;;/p" "$file" | grep -qF -e "$option[" ;;
+            zsh) sed -n "/^    $command)/,/;;/p" "$file" | grep -qF -e "${option}[" ;;
             esac || why+="$shell does not complete $command $option; "
         done
     done
