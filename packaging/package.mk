@@ -7,13 +7,14 @@ install: all
 uninstall: all
 	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' packaging/install.sh uninstall $(B)
 
+# The page of the HTML report is made with npm: a package has to have it, and an archive brings it, so
+# that who builds from that needs no npm.
+NEED_PAGE := $(if $(wildcard tools/page/build.sh),$(if $(wildcard tools/page/built.html),,page))
+
 deb:
 	@tools/setup.sh build package
-	@$(MAKE) -s all
+	@$(MAKE) -s all $(NEED_PAGE)
 	@packaging/deb.sh $(B)
 
-# What is made by programs that a builder need not have, at its place in the sources.
-DIST_MADE ?=
-
-dist: $(DIST_MADE)
-	@packaging/dist.sh $(B)/squall-$(VERSION).tar.gz $(DIST_MADE)
+dist: $(NEED_PAGE)
+	@packaging/dist.sh $(B)/squall-$(VERSION).tar.gz $(NEED_PAGE:page=$(B)/page/page.html=tools/page/built.html)

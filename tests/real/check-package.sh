@@ -121,6 +121,9 @@ inside sh -c 'command -v git || command -v npm' >"$scratch/log" && not_ok "no gi
 must "it builds without git and npm" inside make -j1 -C /src
 must "its demo runs" inside make -C /src demo &&
     { grep -q 'batch-buffers' "$scratch/log" && ok "and finds" || not_ok "and finds" "no batch-buffers"; }
+if [ -e "$tree/src/tools/page/built.html" ]; then
+    must "it has the page without npm" inside sh -c 'cd /src && build/squall report --html build/demo/producer.squall | grep -qi "<html"'
+fi
 must "it installs" inside make -s -C /src install
 must "what is installed runs" inside sh -c 'cd / && squall --version && squall run --quiet -o /tmp/x -- seq 10'
 must "it uninstalls" inside make -s -C /src uninstall
