@@ -13,7 +13,7 @@ NEED_PAGE := $(if $(wildcard tools/page/build.sh),$(if $(wildcard tools/page/bui
 
 deb:
 	@tools/setup.sh build package
-	@$(MAKE) -s all $(NEED_PAGE)
+	@$(MAKE) -s $(or $(NEED_PAGE),all)
 	@packaging/deb.sh $(B)
 
 dist: $(NEED_PAGE)
