@@ -44,7 +44,7 @@ READ_OBJ += $(PROTO_OBJ)
 UNIT_BIN := $(UNIT_SRC:%.c=$(B)/%)
 TEST_HELP := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
 
-.PHONY: all help demo check check-go soak check-real check-rules bench install clean format FORCE
+.PHONY: all help demo check check-go soak check-real check-rules bench clean format FORCE
 all: $(B)/libsquall.so $(B)/squall
 
 help:
@@ -57,7 +57,9 @@ help:
 	  'make soak        the same, disturbed in all ways, 500 times' \
 	  'make check-rules only the rules of the house' \
 	  'make bench       speed and memory beside the peers (QUICK=1: some minutes)' \
-	  'make install     to PREFIX (/usr/local), under DESTDIR' \
+	  'make install     to PREFIX (/usr/local), under DESTDIR; make uninstall' \
+	  'make deb         a Debian package, build/squall_$(VERSION)-1_ARCH.deb' \
+	  'make dist        an archive of the sources, build/squall-$(VERSION).tar.gz' \
 	  'make clean' \
 	  'V=1 shows commands; CC=clang; SAN=address,undefined for the reading half and its tests'
 
@@ -176,7 +178,7 @@ soak:
 	@tests/go/stress.sh
 
 check-real:
-	@tools/setup.sh build demo check real
+	@tools/setup.sh build demo check real package
 	@$(MAKE) all tests
 	@tests/real/check-all.sh
 
@@ -185,14 +187,7 @@ bench:
 	@$(MAKE) -s all
 	@tools/bench/bench.py
 
-install: all
-	install -D -m 755 $(B)/squall $(DESTDIR)$(PREFIX)/bin/squall
-	install -D -m 755 $(B)/libsquall.so $(DESTDIR)$(PREFIX)/lib/squall/libsquall.so
-	install -d $(DESTDIR)$(PREFIX)/include/squall
-	install -m 644 include/squall/squall.h include/squall/region.h \
-	  $(DESTDIR)$(PREFIX)/include/squall
-	for m in docs/man/*; do install -D -m 644 $$m \
-	  $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/} || exit 1; done
+include packaging/package.mk
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')

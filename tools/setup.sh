@@ -1,7 +1,7 @@
 #!/bin/bash
 # Finds which Debian packages are missing for the named groups, says which, and installs them.
 #
-#   tools/setup.sh [-n] GROUP…   groups: build demo check real bench; -n only says what is missing
+#   tools/setup.sh [-n] GROUP…   groups: build demo check real package bench; -n only says what is missing
 #
 # Quiet and quick when nothing is missing. Needs root or sudo only to install. Servers among the
 # packages are not started by their installation.
@@ -20,11 +20,14 @@ declare -A PACKAGES=(
         libsnappy-dev libbrotli-dev liblzma-dev libbz2-dev liblzf-dev libdeflate-dev
         libisal-dev libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 python3-confluent-kafka
         python3-zstandard redis-server procps strace tmux prometheus python3-prometheus-client
-        python3-yaml bpftrace sqlite3 golang-go golang-github-klauspost-compress-dev"
+        python3-yaml bpftrace sqlite3 golang-go golang-github-klauspost-compress-dev fish zsh
+        groff-base"
     # The whole matrix of `make check-real`, and the oldest Debian that can be had.
     [real]="kcat openjdk-17-jdk-headless libzstd-jni-java libsnappy-java liblz4-java nodejs
         rocksdb-tools nginx-light apache2-bin borgbackup pigz pixz squashfs-tools rsyslog
         debootstrap golang-go valgrind libdevel-nytprof-perl python3-jsonschema"
+    # The package, and what judges it.
+    [package]="dpkg-dev lintian"
     # The peers that `make bench` compares with.
     [bench]="heaptrack libjemalloc2 libgoogle-perftools4 zstd"
 )

@@ -1,8 +1,8 @@
 #!/bin/bash
 # The full matrix, for `make check-real`: every real program, mode and allocator unharmed, the
 # large blocks and what they are for beside the oracles, a minute of Prometheus, exports in the
-# programs that they are made for, and the library in the oldest Debian that can be had. Some ten
-# minutes. Ends with `N passed, N failed` over all of them.
+# programs that they are made for, the library in the oldest Debian that can be had, and the package
+# and the archive in a fresh one. Some fifteen minutes. Ends with `N passed, N failed` over all of them.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -12,7 +12,8 @@ log=$(mktemp) || exit 1
 trap 'rm -f "$log"' EXIT
 
 for part in "$here/check-unharmed.sh" "$here/check-oracle.sh" "$here/check-roles.sh" \
-    "$here/check-prometheus.sh" "$root/tests/targets/export.sh" "$root/tests/rules/debootstrap.sh"; do
+    "$here/check-prometheus.sh" "$root/tests/targets/export.sh" "$root/tests/rules/debootstrap.sh" \
+    "$here/check-package.sh"; do
     echo "# ${part#"$root"/}"
     "$part" </dev/null 2>&1 | tee -a "$log" | grep -avE '^[0-9]+ (passed|skipped)'
     case ${PIPESTATUS[0]} in

@@ -10,6 +10,9 @@
 #define SQUALL_VERSION "unknown"
 #endif
 
+/* What profile writes into a dump's header, behind its door; a test holds them equal. */
+#define DUMP_FORMAT 1
+
 static const struct command {
     const char *name;
     int (*run)(int argc, char **argv);
@@ -94,7 +97,8 @@ int main(int argc, char **argv) {
         return COMMAND_USAGE;
     }
     if (strcmp(argv[1], "--version") == 0) {
-        printf("squall %s\n", SQUALL_VERSION);
+        printf("squall %s (region format %u, dump format %u)\n", SQUALL_VERSION, REGION_VERSION,
+               DUMP_FORMAT);
         return finish(COMMAND_OK);
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
