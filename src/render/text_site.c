@@ -91,6 +91,16 @@ static void add_life(struct line *line, const struct analyse_spread *life, bool 
                  duration(c, (double)life->min), duration(d, (double)life->max));
 }
 
+/* Of all messages together: a mean over the messages would be that of the smallest ones, of which a
+ * block is many thousand times as large. */
+static double times_source(const struct analyse_site *site) {
+    const struct profile_large *large = &site->large;
+    if (!large->served_source_bytes || !large->allocs)
+        return site->source_ratio.mean;
+    return (double)large->bytes / (double)large->allocs * (double)site->source_ratio.count /
+           (double)large->served_source_bytes;
+}
+
 static void add_rates(struct line *line, const struct analysis *a,
                       const struct analyse_site *site) {
     const struct profile_large *large = &site->large;
@@ -117,7 +127,7 @@ static void add_rates(struct line *line, const struct analysis *a,
     if (site->reused)
         line_add(line, PLAIN, " · %s reused", count(x, large->reused));
     if (site->source_ratio.count)
-        line_add(line, PLAIN, " · %.2f × its source", site->source_ratio.mean);
+        line_add(line, PLAIN, " · %.2f × its source", times_source(site));
     if (site->sums.torn)
         line_add(line, WARN, " · torn");
     line_end(line);
