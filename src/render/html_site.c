@@ -69,13 +69,16 @@ static void write_classes(struct render_json *json, const uint32_t *classes) {
     json_close_array(json);
 }
 
-/* thread (its row), allocs, bytes, live_bytes, allocator_ns */
+/* thread (its row), allocs, bytes, live_bytes, allocator_ns; of a single one, which has all, its row
+ * alone */
 static void write_rows(struct render_json *json, const struct profile_process *p,
                        const struct analyse_site *site) {
     open_array(json);
     for (uint32_t i = 0; i < site->row_count; i++) {
         const struct analyse_row *row = &site->rows[i];
         json_integer(json, row->shared ? 0 : p->threads[row->thread].row);
+        if (site->row_count == 1)
+            break;
         json_integer(json, row->sums.allocs);
         json_integer(json, row->sums.bytes);
         json_integer(json, row->sums.live_bytes);

@@ -188,6 +188,24 @@ uint32_t html_tables_node(struct html_tables *t, const struct analyse_stack *sta
     return node;
 }
 
+/* Runs of nodes of which each is below the one before: the parent of the first, how many, their
+ * frames. A new stack adds one such run, so that parents need no place. */
+static void write_nodes(struct html_tables *t, struct render_json *json) {
+    INTEGER("node_count", HASH_COUNT(t->nodes));
+    json_open_array(json, "nodes"); /* the first is number 1 */
+    for (struct node *node = t->nodes; node;) {
+        uint32_t count = 1;
+        struct node *last = node;
+        for (struct node *next; (next = last->hh.next) && next->key.parent == last->number; count++)
+            last = next;
+        json_integer(json, node->key.parent);
+        json_integer(json, count);
+        for (; count; count--, node = node->hh.next)
+            json_integer(json, node->key.frame);
+    }
+    json_close_array(json);
+}
+
 void html_tables_write(struct html_tables *t, struct render_json *json) {
     json_open_array(json, "texts");
     json_string(json, "");
@@ -205,10 +223,5 @@ void html_tables_write(struct html_tables *t, struct render_json *json) {
     }
     json_close_array(json);
     json_new_line(json);
-    json_open_array(json, "nodes"); /* parent, frame; the first is number 1 */
-    for (struct node *node = t->nodes; node; node = node->hh.next) {
-        json_integer(json, node->key.parent);
-        json_integer(json, node->key.frame);
-    }
-    json_close_array(json);
+    write_nodes(t, json);
 }

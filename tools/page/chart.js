@@ -16,6 +16,10 @@ export function line(label, name, scale, show, more = {}) {
     points: { show: false }, ...more };
 }
 
+/** Ticks at round numbers of bytes. */
+export const BINARY = Array.from({ length: 51 }, (_, i) => 2 ** i);
+export const fromZero = (_, least, most) => [0, most > 0 ? most * 1.08 : 1];
+
 /** An element with a chart in it; `label` says what is to be seen, for who does not see it. */
 export function chart(options, data, label, height = 240) {
   const place = el('div', { class: 'chart', role: 'img', 'aria-label': label });

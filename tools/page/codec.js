@@ -49,6 +49,6 @@ export function codec(process) {
     ['Produced / source', 'number'], ['Time', 'number'], ['Time a byte', 'number'], ['CPU / time', 'number']],
   functions.map((f) => [el('code', {}, f.function ?? '(not named)'), [f.codec, f.direction].filter(Boolean).join(', '), format.count(f.calls), format.count(f.failures),
     format.count(f.messages), cell(f.source_bytes, most, format.bytes(f.source_bytes)), known(f.produced_bytes / f.source_bytes, format.ratio),
-    format.time(f.seconds * 1e9), known(cost(f), perByte), known(f.cpu_seconds / f.seconds, format.percent)])),
+    format.time(f.seconds * 1e9), known(cost(f), perByte), known(f.source_bytes ? f.cpu_seconds / f.seconds : NaN, format.percent)])),
   ...functions.slice(0, 12).map(sizesOf).filter(Boolean)];
 }

@@ -23,7 +23,30 @@ export class Process {
     this.column = {};
     raw.site_columns.forEach((name, i) => { this.column[name] = i; });
     this.rows = raw.sites;
-    this.sites = null;
+    this.readNodes(raw);
+  }
+
+  /** Parent and frame of each node; 0 is the root. Parents come before their children. */
+  readNodes({ node_count: count, nodes }) {
+    this.parent = new Uint32Array(count + 1);
+    this.frameOf = new Uint32Array(count + 1);
+    let n = 1;
+    for (let at = 0; at < nodes.length;) {
+      let parent = nodes[at++];
+      for (let rest = nodes[at++]; rest; rest--) {
+        this.parent[n] = parent;
+        this.frameOf[n] = nodes[at++];
+        parent = n++;
+      }
+    }
+    this.nodes = null;
+  }
+
+  /** Rows of threads at a site: thread, allocs, bytes, live_bytes, allocator_ns, five by five. */
+  threadsAt(index) {
+    const rows = this.figure(index, 'threads');
+    return rows.length !== 1 ? rows
+      : [rows[0], ...['allocs', 'bytes', 'live_bytes', 'allocator_ns'].map((name) => this.figure(index, name))];
   }
 
   /** Site objects, made when they are first wanted: of most only a few figures are. */
@@ -57,7 +80,7 @@ export class Process {
   /** Text numbers of the names of a stack's frames are frames[(n - 1) * 5]. Innermost first. */
   frameNumbers(node) {
     const numbers = [];
-    for (; node > 0; node = this.nodes[(node - 1) * 2]) numbers.push(this.nodes[node * 2 - 1]);
+    for (; node > 0; node = this.parent[node]) numbers.push(this.frameOf[node]);
     return numbers;
   }
 
@@ -65,16 +88,14 @@ export class Process {
 
   /** What a site is called in one line: the innermost function that is no allocator's. */
   nameOf(index) {
-    const numbers = this.frameNumbers(this.figure(index, 'node'));
-    for (const n of numbers) {
-      const name = this.texts[this.frames[(n - 1) * 5]];
-      if (!ALLOCATORS.test(name)) return name;
-    }
-    return numbers.length ? this.frame(numbers[0]).name : '(no stack)';
+    const last = this.figure(index, 'node'), name = (n) => this.texts[this.frames[(this.frameOf[n] - 1) * 5]];
+    for (let n = last; n; n = this.parent[n]) if (!ALLOCATORS.test(name(n))) return name(n);
+    return last ? name(last) : '(no stack)';
   }
 
   threadName(index) {
-    const t = this.threads.find((thread) => thread.row === index);
+    this.byRow ??= new Map(this.threads.map((thread) => [thread.row, thread]));
+    const t = this.byRow.get(index);
     if (index === 0 || !t) return '(several)';
     return `${t.name || 'thread'} ${t.tid}`;
   }

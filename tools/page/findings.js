@@ -1,6 +1,6 @@
 // Findings: what is wrong, in words, with the figures that say so drawn small.
 import { bars, rangeOf, sparkline } from './bars.js';
-import { axis, chart, line } from './chart.js';
+import { BINARY, axis, chart, fromZero, line } from './chart.js';
 import { css, el, table } from './dom.js';
 import * as format from './format.js';
 
@@ -56,7 +56,7 @@ function throughput(process, finding) {
     plot.ctx.lineTo(x, plot.bbox.top + plot.bbox.height);
     plot.ctx.stroke();
   };
-  const options = { legend: { show: false }, scales: { x: { time: false } }, axes: [axis((v) => `${v} at once`, { size: 36 }), axis((v) => `${format.bytes(v)}/s`, { size: 84 })],
+  const options = { legend: { show: false }, scales: { x: { time: false }, y: { range: fromZero } }, axes: [axis((v) => `${v} at once`, { size: 36 }), axis((v) => `${format.bytes(v)}/s`, { size: 84, incrs: BINARY })],
     series: [{}, line('Throughput', '--blue', 'y', format.bytes)], hooks: { draw: [mark] } };
   return el('figure', {}, el('figcaption', {}, `Throughput by calls at once; the line is at ${format.ratio(knee)}`),
     chart(options, [levels.map((l) => l.level), levels.map((l) => l.bytes_per_second)], `Throughput by calls at once, best from ${knee} on`, 150));

@@ -21,7 +21,7 @@ function grouped(process, value, kind) {
   const at = 1 + ['allocs', 'bytes', 'live_bytes', 'allocator_ns'].indexOf(value);
   for (let i = 0; i < process.rows.length; i++) {
     if (kind === 'thread') {
-      const rows = process.figure(i, 'threads');
+      const rows = process.threadsAt(i);
       for (let r = 0; r < rows.length; r += 5) put(process.threadName(rows[r]), i, rows[r + at]);
     } else {
       const codec = kind === 'codec' ? process.textOf(i, 'codec') || 'no codec' : '';
@@ -45,10 +45,10 @@ function grouped(process, value, kind) {
 /** First child and next sibling of every node of the recording. */
 function links(process) {
   if (process.links) return process.links;
-  const count = process.nodes.length / 2 + 1;
+  const count = process.parent.length;
   const child = new Uint32Array(count), next = new Uint32Array(count);
   for (let n = 1; n < count; n++) {
-    const parent = process.nodes[(n - 1) * 2];
+    const parent = process.parent[n];
     next[n] = child[parent];
     child[parent] = n;
   }
@@ -90,7 +90,7 @@ class Callers extends Piece {
     const { child, next } = links(this.process), pieces = new Map();
     for (const node of this.nodes)
       for (let c = child[node]; c; c = next[c])
-        if (this.sums[c] > 0) sortInto(pieces, this, this.process, this.process.nodes[c * 2 - 1], c, this.sums[c]);
+        if (this.sums[c] > 0) sortInto(pieces, this, this.process, this.process.frameOf[c], c, this.sums[c]);
     return [...pieces.values()];
   }
 }
@@ -98,10 +98,10 @@ class Callers extends Piece {
 /** From the innermost frame outwards: a node is where a stack has been followed to. */
 class Callees extends Piece {
   make() {
-    const pieces = new Map(), { nodes } = this.process;
+    const pieces = new Map(), { parent, frameOf } = this.process;
     this.nodes.forEach((node, i) => {
-      const up = this.started ? nodes[(node - 1) * 2] : node;
-      if (up) sortInto(pieces, this, this.process, nodes[up * 2 - 1], up, this.values[i]);
+      const up = this.started ? parent[node] : node;
+      if (up) sortInto(pieces, this, this.process, frameOf[up], up, this.values[i]);
     });
     for (const piece of pieces.values()) piece.started = true;
     return [...pieces.values()];
@@ -116,10 +116,10 @@ function groupPiece(process, root, group, inverted) {
     group.values.forEach((value, i) => piece.add(node(i), value));
     return piece;
   }
-  piece.sums = new Float64Array(process.nodes.length / 2 + 1);
+  piece.sums = new Float64Array(process.parent.length);
   group.values.forEach((value, i) => { piece.sums[node(i)] += value; });
   for (let n = piece.sums.length - 1; n > 0; n--) // children come behind their parents
-    piece.sums[process.nodes[(n - 1) * 2]] += piece.sums[n];
+    piece.sums[process.parent[n]] += piece.sums[n];
   piece.add(0, piece.sums[0]);
   return piece;
 }

@@ -7,10 +7,14 @@ const MOST = 24;
 // Cividis, the same for all who see colours differently, from little to much.
 const SCALE = [[0, 34, 78], [53, 69, 108], [102, 105, 112], [148, 142, 119], [200, 184, 102], [254, 232, 56]];
 
+/** Relative luminance; from 0.18 on black is the easier to read. */
+const bright = (rgb) => rgb.map((v) => v / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+  .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+
 function colour(part) {
   const at = Math.min(Math.max(part, 0), 1) * (SCALE.length - 1), low = Math.min(Math.floor(at), SCALE.length - 2);
   const mix = SCALE[low].map((v, i) => Math.round(v + (SCALE[low + 1][i] - v) * (at - low)));
-  return { background: `rgb(${mix.join(',')})`, text: part > 0.55 ? '#000' : '#fff' };
+  return { background: `rgb(${mix.join(',')})`, text: bright(mix) > 0.18 ? '#000' : '#fff' };
 }
 
 const brief = (value, v) => (value === 'allocs' ? format.count(v) : value === 'allocator_ns' ? format.time(v) : format.bytes(v));
@@ -20,7 +24,7 @@ function draw(process, value, place) {
   const order = process.rows.map((_, i) => i).sort((a, b) => process.figure(b, value) - process.figure(a, value)).slice(0, MOST);
   const cells = new Map(), sums = new Map();
   for (const i of order) {
-    const rows = process.figure(i, 'threads');
+    const rows = process.threadsAt(i);
     for (let r = 0; r < rows.length; r += 5) {
       const key = `${rows[r]} ${i}`;
       cells.set(key, (cells.get(key) ?? 0) + rows[r + at]);
@@ -51,7 +55,7 @@ function draw(process, value, place) {
 
 export function heat(process) {
   if (!process.rows.length) return el('p', {}, 'No site was recorded.');
-  const place = el('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Threads and sites' });
+  const place = el('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Heat map' });
   draw(process, 'bytes', place);
   return [el('div', { class: 'controls' }, choice('Show', Object.entries(VALUES), 'bytes', (value) => draw(process, value, place))), place];
 }

@@ -45,7 +45,8 @@ function facts(process, site) {
 
 function threads(process, site) {
   const rows = [];
-  for (let i = 0; i < site.threads.length; i += 5) rows.push(site.threads.slice(i, i + 5));
+  const flat = process.threadsAt(site.index);
+  for (let i = 0; i < flat.length; i += 5) rows.push(flat.slice(i, i + 5));
   return table('By thread', [['Thread'], ['Blocks', 'number'], ['Bytes', 'number'], ['Live', 'number'], ['Allocator', 'number']],
     rows.slice(0, 50).map(([thread, allocs, bytes, live, ns]) => [process.threadName(thread), format.count(allocs),
       format.bytes(bytes), format.bytes(live), format.time(ns)]));

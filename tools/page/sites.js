@@ -20,12 +20,12 @@ const COLUMNS = [
 
 /** Numbers of stacks in which a frame, its module or its file has the text. */
 export function stacksWith(process, text) {
-  const wanted = text.toLowerCase(), { texts, frames, nodes } = process;
+  const wanted = text.toLowerCase(), { texts, frames, parent, frameOf } = process;
   const good = texts.map((t) => t.toLowerCase().includes(wanted));
-  const matched = new Uint8Array(nodes.length / 2 + 1);
+  const matched = new Uint8Array(parent.length);
   for (let n = 1; n < matched.length; n++) {
-    const at = (nodes[n * 2 - 1] - 1) * 5;
-    matched[n] = matched[nodes[(n - 1) * 2]] | good[frames[at]] | good[frames[at + 1]] | good[frames[at + 2]];
+    const at = (frameOf[n] - 1) * 5;
+    matched[n] = matched[parent[n]] | good[frames[at]] | good[frames[at + 1]] | good[frames[at + 2]];
   }
   return matched;
 }
@@ -167,7 +167,7 @@ class Sites {
     const controls = this.controls();
     this.choose();
     return [controls, this.said, this.panel,
-      el('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Sites' },
+      el('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Table of sites' },
         el('table', { class: 'sites' }, caption, el('thead', {}, el('tr', {}, ...this.heads)), this.body)),
       this.more];
   }

@@ -1,6 +1,6 @@
 // Live bytes and rates over the run, with what stands out marked, and the time in which the findings
 // came about: when codec calls ran.
-import { axis, chart, line } from './chart.js';
+import { BINARY, axis, chart, fromZero, line } from './chart.js';
 import { css, el } from './dom.js';
 import * as format from './format.js';
 
@@ -62,9 +62,9 @@ export function timeline(process) {
   const active = packed.map((v, i) => (v > 0 ? i : -1)).filter((i) => i >= 0);
   const busy = active.length ? [Math.max(active[0] - 1, 0), active.at(-1)] : null;
   const options = {
-    scales: { x: { time: false } },
-    axes: [axis((v) => `${v} s`, { size: 40 }), axis(format.bytes, { scale: 'live' }),
-      axis(perSecond, { scale: 'rate', side: 1, grid: { show: false }, size: 84 })],
+    scales: { x: { time: false }, live: { range: fromZero }, rate: { range: fromZero } },
+    axes: [axis((v) => `${v} s`, { size: 40 }), axis(format.bytes, { scale: 'live', incrs: BINARY }),
+      axis(perSecond, { scale: 'rate', side: 1, incrs: BINARY, grid: { show: false }, size: 84 })],
     series: [{ label: 'Time', value: (_, v) => (v === null ? '–' : `${v.toFixed(2)} s`) },
       line('Live, large blocks', '--blue', 'live', format.bytes, { fill: () => css('--wash') }),
       line('Allocated', '--orange', 'rate', perSecond), line('Compressed', '--green', 'rate', perSecond, { dash: [6, 4] })],
