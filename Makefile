@@ -161,7 +161,7 @@ check-rules: all
 	@tests/run.sh rules
 
 check-real:
-	@tools/setup.sh build demo check real
+	@tools/setup.sh build page demo check real
 	@$(MAKE) all tests
 	@tests/real/check-all.sh
 
