@@ -1,10 +1,10 @@
-// browser.mjs REPORT HOSTILE [LARGE]: pages in a real browser, as people use them. A line ok or not ok
+// browser.mjs REPORT HOSTILE BOTH LARGE: pages in a real browser, as people use them. A line ok or not ok
 // for each; SHOTS=DIR leaves pictures there to be looked at.
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
 import { chromium } from 'playwright-core';
 
-const [report, hostile, large] = process.argv.slice(2);
+const [report, hostile, both, large] = process.argv.slice(2);
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'],
@@ -187,6 +187,11 @@ await check('toggle', async () => {
 await check('print', async () => {
   await page.emulateMedia({ media: 'print' });
   same(await page.locator('header').isVisible(), false, 'the header');
+  const unseen = await open(report); // paper asks for what no screen has come near to
+  await unseen.evaluate(() => dispatchEvent(new Event('beforeprint')));
+  same(await unseen.locator('.waiting').count(), 0, 'sections not made');
+  yes(await unseen.locator('#timeline canvas').count() === 1, 'no chart on paper');
+  await unseen.context().close();
   yes((await page.pdf({ path: process.env.SHOTS && `${process.env.SHOTS}/print.pdf` })).length > 10000, 'no pages');
   await page.emulateMedia({ media: 'screen' });
 });
@@ -214,6 +219,27 @@ await check('hostile', async () => {
   await picture(evil, 'hostile');
   same(evil.complaints, [], 'complaints');
   await evil.context().close();
+});
+await check('processes', async () => {
+  const two = await open(both);
+  const pids = await two.$$eval('#process option', (all) => all.map((o) => /pid (\d+)/.exec(o.textContent)[1]));
+  same(pids.length, 2, 'processes');
+  const title = () => two.textContent('.overview .command');
+  const first = await title();
+  yes(first.includes('python3'), `not the largest: ${first}`);
+  const shown = await two.$eval('#process', (select) => Number(select.value));
+  await two.evaluate((pid) => { location.hash = `#${pid}-site-2`; }, pids[1 - shown]);
+  await two.waitForSelector('article#site-2');
+  yes(await title() !== first, 'the other process is not shown');
+  await two.selectOption('#process', String(shown));
+  same(await title(), first, 'chosen');
+  same(two.complaints, [], 'complaints');
+  await two.context().close();
+});
+await check('finding_link', async () => {
+  await page.locator('.finding a').first().click();
+  yes(await page.locator('article.site').count() === 1, 'no site');
+  yes(await page.locator('article.site').isVisible(), 'not to be seen');
 });
 if (large) {
   await check('large', async () => {

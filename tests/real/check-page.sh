@@ -46,7 +46,7 @@ if [ ! -e "$work/large.squall" ]; then
     echo "# recording 100,000 sites"
     mkdir -m 700 "$scratch/large"
     env SQUALL_DIR="$scratch/large" SQUALL_CONF=mode:exact,region:512m \
-        LD_PRELOAD="${SQUALL_LIB:-$root/build/libsquall.so}" node "$root/tools/bench/sites.js" 40000 >/dev/null 2>&1
+        LD_PRELOAD="${SQUALL_LIB:-$root/build/libsquall.so}" node "$root/tools/bench/sites.js" 27000 >/dev/null 2>&1
     "$SQUALL_BIN" pack -o "$scratch/large.squall" "$scratch/large"/* >/dev/null 2>&1 &&
         mv "$scratch/large.squall" "$work/large.squall"
 fi
@@ -56,4 +56,6 @@ for name in run hostile; do
 done
 "$SQUALL_BIN" export --format html --no-lines "$work/large.squall" -o "$scratch/large.html" ||
     { echo "not ok page: large is not exported"; exit 1; }
-CHROMIUM=$browser node "$work/browser.mjs" "$scratch/run.html" "$scratch/hostile.html" "$scratch/large.html"
+"$SQUALL_BIN" export --format html "$scratch/run.squall" "$scratch/hostile.squall" -o "$scratch/both.html"
+CHROMIUM=$browser node "$work/browser.mjs" "$scratch/run.html" "$scratch/hostile.html" \
+    "$scratch/both.html" "$scratch/large.html"

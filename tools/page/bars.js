@@ -48,5 +48,6 @@ export function rangeOf(histograms) {
     low = Math.min(low, classes[0]);
     high = Math.max(high, classes[0] + classes.length - 2);
   }
-  return high < 0 ? [0, 1] : [low, high];
+  // A single bar as wide as its place would look like many.
+  return high < 0 ? [0, 1] : [low, Math.max(high, low + 8 * OCTAVE)];
 }

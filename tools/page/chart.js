@@ -24,12 +24,13 @@ export const fromZero = (_, least, most) => [0, most > 0 ? most * 1.08 : 1];
 export function chart(options, data, label, height = 240) {
   const place = el('div', { class: 'chart', role: 'img', 'aria-label': label });
   let plot;
-  const watch = new ResizeObserver(([entry]) => {
-    const width = Math.max(Math.floor(entry.contentRect.width), 240);
+  const draw = () => {
+    const width = Math.max(Math.floor(place.clientWidth), 240);
     if (plot) plot.setSize({ width, height });
     else plot = new uPlot({ width, height, ...options }, data, place);
-  });
-  watch.observe(place);
+  };
+  new ResizeObserver(draw).observe(place);
+  queueMicrotask(() => { if (place.isConnected && !plot) draw(); }); // paper does not wait for observers
   addEventListener('themechange', () => plot?.redraw(false));
   return place;
 }

@@ -10,7 +10,7 @@ function add(to, from, names) {
 }
 
 /** Calls of one function from all places. */
-function byFunction(process) {
+export function byFunction(process) {
   const functions = new Map();
   for (const call of process.codec_calls) {
     const key = `${call.function} ${call.direction}`;

@@ -2,6 +2,7 @@
 import { bars, rangeOf, sparkline } from './bars.js';
 import { BINARY, axis, chart, fromZero, line } from './chart.js';
 import { css, el, table } from './dom.js';
+import { byFunction } from './codec.js';
 import * as format from './format.js';
 
 /** Evidence for people: by what its name says it is. */
@@ -16,8 +17,9 @@ export function figure(name, value) {
 }
 
 function amounts(process, evidence) {
-  const rows = [{ label: 'allocated by all', value: process.totals.bytes, text: format.bytes(process.totals.bytes), tone: 'grey' }];
+  const rows = [];
   const add = (label, value, tone) => { if (value) rows.push({ label, value, tone, text: format.bytes(value) }); };
+  if (evidence.bytes) add('allocated by all', process.totals.bytes, 'grey');
   add('by this', evidence.bytes, 'orange');
   add('workspaces', evidence.workspace_bytes, 'blue');
   add('outputs', evidence.output_bytes, 'blue');
@@ -37,10 +39,12 @@ function spared(finding) {
 }
 
 function shrinking(process, finding) {
-  const { below_bytes: below } = finding.evidence;
+  const { below_bytes: below, messages_of_function: messages } = finding.evidence;
   if (!below) return null;
-  const call = process.codec_calls.find((c) => c.size_histogram.some((s) => s.to <= below * 2 && s.calls));
-  return call ? bars('Produced for each byte of source, by size of message', call.size_histogram.filter((s) => s.source_bytes).map((s) => ({
+  // The rule tells of one function, which it names.
+  const of = byFunction(process).find((f) => f.messages === messages && f.function && finding.summary.includes(f.function));
+  const found = of ? [...of.sizes.values()].sort((a, b) => a.from - b.from) : [];
+  return of ? bars(`${of.function}: produced for each byte of source, by size of message`, found.filter((s) => s.source_bytes).map((s) => ({
     label: `from ${format.bytes(s.from)}`, value: s.produced_bytes / s.source_bytes,
     text: format.ratio(s.produced_bytes / s.source_bytes), tone: s.from < below ? 'orange' : 'green' }))) : null;
 }

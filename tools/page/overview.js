@@ -18,7 +18,7 @@ export function overview(process) {
     ['Sites', format.count(process.rows.length), `${process.threads.length} threads`],
   ];
   return el('div', { class: 'overview' },
-    el('p', { class: 'command' }, el('code', {}, process.argv.join(' ') || process.exe)),
+    el('p', { class: 'command', tabindex: 0, role: 'region', 'aria-label': 'Command' }, el('code', {}, process.argv.join(' ') || process.exe)),
     el('p', { class: 'quiet' }, `pid ${process.pid}, ${how(process)}; started ` +
       `${new Date(process.start * 1000).toISOString().replace('T', ' ').slice(0, 19)} UTC; ` +
       `${process.mode} mode${process.mode === 'exact' ? '' : ': small blocks are sampled'}`),
