@@ -2,8 +2,8 @@
  * built, with the data of the processes in the middle.
  *
  * Names are the watched process's, and may be chosen to break out of the page. Its data stands in a
- * script element that is not run, as JSON in which no "<" is left, so that no end of the element and
- * no comment can begin; the page itself turns names into text only. */
+ * script element that is not run, as JSON in which no "<" is left, so that no end of the element
+ * and no comment can begin; the page itself turns names into text only. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -19,6 +19,13 @@ static void open_array(struct render_json *json) {
     yajl_gen_array_open(json->gen);
 }
 
+static void write_text(struct render_json *json, struct html_tables *t, const char *text) {
+    uint32_t number = html_tables_text(t, text);
+    if (number == UINT32_MAX && !json->error)
+        json->error = -ENOMEM;
+    json_integer(json, number);
+}
+
 static int ascending(const void *a, const void *b) {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
     return x < y ? -1 : x > y;
@@ -45,7 +52,7 @@ static void write_spread(struct render_json *json, const struct analyse_spread *
     if (spread->known) {
         json_integer(json, spread->min);
         json_integer(json, spread->max);
-        json_number(json, "%.6g", spread->mean);
+        json_real(json, spread->mean);
     }
     if (spread->known && spread->quantiles) {
         json_integer(json, spread->p50);
@@ -69,8 +76,8 @@ static void write_classes(struct render_json *json, const uint32_t *classes) {
     json_close_array(json);
 }
 
-/* thread (its row), allocs, bytes, live_bytes, allocator_ns; of a single one, which has all, its row
- * alone */
+/* thread (its row), allocs, bytes, live_bytes, allocator_ns; of a single one, which has all, its
+ * row alone */
 static void write_rows(struct render_json *json, const struct profile_process *p,
                        const struct analyse_site *site) {
     open_array(json);
@@ -108,12 +115,12 @@ static void write_site(struct render_json *json, const struct analysis *a,
     open_array(json);
     json_integer(json, site->site->id);
     json_integer(json, node);
-    json_integer(json, html_tables_text(t, analyse_stack_end_name(end)));
-    json_integer(json, html_tables_text(t, site->codec));
-    json_integer(json, html_tables_text(t, site->codec_function));
-    json_integer(json, html_tables_text(t, site->served_by));
-    json_integer(json, html_tables_text(t, analyse_direction_name(site->direction)));
-    json_integer(json, html_tables_text(t, analyse_role_name(site->role)));
+    write_text(json, t, analyse_stack_end_name(end));
+    write_text(json, t, site->codec);
+    write_text(json, t, site->codec_function);
+    write_text(json, t, site->served_by);
+    write_text(json, t, analyse_direction_name(site->direction));
+    write_text(json, t, analyse_role_name(site->role));
     json_integer(json, site->flagged);
     json_integer(json, site->reused);
     write_sums(json, &site->sums);
@@ -121,7 +128,7 @@ static void write_site(struct render_json *json, const struct analysis *a,
     json_integer(json, site->large.mmapped);
     json_integer(json, site->large.grown);
     json_integer(json, site->large.allocs);
-    json_number(json, "%.6g", site->source_ratio.count ? site->source_ratio.mean : 0);
+    json_real(json, site->source_ratio.count ? site->source_ratio.mean : 0);
     write_spread(json, &site->size);
     write_spread(json, &site->life);
     write_classes(json, site->site->size_classes);

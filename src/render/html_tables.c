@@ -1,6 +1,6 @@
 /* Texts, frames and stacks of a process, each once. A stack is a node in a tree that begins at the
- * outermost frame: what stacks have in common is there once, and it is the tree that the flame graph
- * draws. */
+ * outermost frame: what stacks have in common is there once, and it is the tree that the flame
+ * graph draws. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,14 +58,14 @@ struct html_tables *html_tables_open(void) {
     return calloc(1, sizeof(struct html_tables));
 }
 
-#define DROP_ALL(type, head)                                                                       \
-    do {                                                                                           \
-        struct type *one_ = (head), *next_;                                                        \
-        HASH_CLEAR(hh, head);                                                                      \
-        for (; one_; one_ = next_) {                                                               \
-            next_ = one_->hh.next;                                                                 \
-            free(one_);                                                                            \
-        }                                                                                          \
+#define DROP_ALL(type, head)                \
+    do {                                    \
+        struct type *one_ = (head), *next_; \
+        HASH_CLEAR(hh, head);               \
+        for (; one_; one_ = next_) {        \
+            next_ = one_->hh.next;          \
+            free(one_);                     \
+        }                                   \
     } while (0)
 
 void html_tables_close(struct html_tables *t) {

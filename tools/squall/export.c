@@ -167,8 +167,7 @@ int command_write_page(FILE *out, const struct inputs *in, const struct analyse_
 }
 
 static int write_format(struct export *e, FILE *out, struct analyse_names *names) {
-    struct render_export *x =
-        render_export_begin(out, e->format, e->value, !e->no_lines);
+    struct render_export *x = render_export_begin(out, e->format, e->value, !e->no_lines);
     int error = x ? 0 : -ENOMEM;
     for (uint32_t i = 0; i < e->inputs.process_count && !error; i++) {
         struct analysis a;
@@ -188,7 +187,7 @@ static int write_format(struct export *e, FILE *out, struct analyse_names *names
 static int write_all(struct export *e, FILE *out) {
     struct symbols *symbols = symbol_open(&e->symbols);
     struct analyse_names *names = symbols ? analyse_names_open(symbols) : NULL;
-    int error = !names   ? -ENOMEM
+    int error = !names    ? -ENOMEM
                 : e->html ? command_write_page(out, &e->inputs, &e->analyse, names, !e->no_lines)
                           : write_format(e, out, names);
     analyse_names_close(names);

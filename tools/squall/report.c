@@ -124,12 +124,18 @@ static int parse_option(struct report *r, int option, const char *value) {
 /* Returns 0, an exit status, or -1: nothing more to do. */
 static int parse_options(struct report *r, int argc, char **argv) {
     static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},         {"top", required_argument, NULL, 'n'},
-        {"thread", required_argument, NULL, 't'}, {"sort", required_argument, NULL, 's'},
-        {"min", required_argument, NULL, 'm'},    {"stack", required_argument, NULL, 'S'},
-        {"color", required_argument, NULL, 'c'},  {"dir", required_argument, NULL, 'd'},
-        {"debuginfod", no_argument, NULL, 'D'},   {"no-lines", no_argument, NULL, 'l'},
-        {"help", no_argument, NULL, 'h'},         {"html", no_argument, NULL, 'H'},
+        {"json", no_argument, NULL, 'j'},
+        {"top", required_argument, NULL, 'n'},
+        {"thread", required_argument, NULL, 't'},
+        {"sort", required_argument, NULL, 's'},
+        {"min", required_argument, NULL, 'm'},
+        {"stack", required_argument, NULL, 'S'},
+        {"color", required_argument, NULL, 'c'},
+        {"dir", required_argument, NULL, 'd'},
+        {"debuginfod", no_argument, NULL, 'D'},
+        {"no-lines", no_argument, NULL, 'l'},
+        {"help", no_argument, NULL, 'h'},
+        {"html", no_argument, NULL, 'H'},
         {NULL, 0, NULL, 0},
     };
     int status = 0, option;
@@ -204,8 +210,10 @@ int command_report(int argc, char **argv) {
         goto cleanup;
     symbols = symbol_open(&r.symbols);
     names = symbols ? analyse_names_open(symbols) : NULL;
-    error = !names ? -ENOMEM : r.html ? command_write_page(stdout, &r.inputs, &r.analyse, names, r.text.lines)
-            : r.json ? show_json(&r, names) : show_text(&r, names);
+    error = !names   ? -ENOMEM
+            : r.html ? command_write_page(stdout, &r.inputs, &r.analyse, names, r.text.lines)
+            : r.json ? show_json(&r, names)
+                     : show_text(&r, names);
     if (error) {
         if (error != -EPIPE) /* who reads us has seen enough: not news to anybody */
             message("report: %s", strerror(-error));
