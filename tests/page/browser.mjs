@@ -240,6 +240,7 @@ await check('finding_link', async () => {
   await page.locator('.finding a').first().click();
   yes(await page.locator('article.site').count() === 1, 'no site');
   yes(await page.locator('article.site').isVisible(), 'not to be seen');
+  await accessible(page);
 });
 if (large) {
   await check('large', async () => {
