@@ -40,7 +40,9 @@ SHIM_OBJ := $(SHIM_SRC:%.c=$(B)/shim/%.o)
 READ_OBJ := $(READ_SRC:%.c=$(B)/read/%.o)
 TOOL_OBJ := $(TOOL_SRC:%.c=$(B)/read/%.o) $(B)/read/tools/squall/go_blob.o
 PROTO_OBJ := $(B)/read/proto/profile.pb-c.o
-READ_OBJ += $(PROTO_OBJ)
+PAGE := $(B)/page/page.html
+PAGE_OBJ := $(B)/read/tools/page/page.o
+READ_OBJ += $(PROTO_OBJ) $(PAGE_OBJ)
 UNIT_BIN := $(UNIT_SRC:%.c=$(B)/%)
 TEST_HELP := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
 
@@ -50,6 +52,7 @@ all: $(B)/libsquall.so $(B)/squall
 help:
 	@printf '%s\n' \
 	  'make             build/libsquall.so and build/squall' \
+	  'make page        the HTML report, where a make without npm or network left it out' \
 	  'make demo        a Kafka producer under squall, end to end (installs what it needs)' \
 	  'make check       all tests that take minutes (installs what they need)' \
 	  'make check-real  the full matrix of real programs and allocators' \
@@ -115,6 +118,23 @@ $(PROTO_OBJ): $(B)/proto/profile.pb-c.c $(B)/flags
 $(B)/read/src/render/pprof.o: READ_CFLAGS += -I$(B)/proto
 $(B)/read/src/render/pprof.o: $(B)/proto/profile.pb-c.c
 
+# The page of report --html. Without npm it is empty, and squall says so.
+PAGE_SRC := $(wildcard tools/page/*)
+$(PAGE): $(PAGE_SRC)
+	$(call say,PAGE,$@)
+	$(Q)tools/page/build.sh $@
+
+$(PAGE_OBJ): tools/page/page.S $(PAGE)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -DPAGE='"$(PAGE)"' -c -o $@ $<
+
+# Tries again, and fails where it cannot be built.
+.PHONY: page
+page:
+	@command -v npm >/dev/null || tools/setup.sh page
+	@tools/page/build.sh $(PAGE) --must
+	@$(MAKE) -s all
+
 # Rebuilds everything when the compiler or its flags change.
 $(B)/flags: FORCE
 	@mkdir -p $(B)
@@ -178,7 +198,7 @@ soak:
 	@tests/go/stress.sh
 
 check-real:
-	@tools/setup.sh build demo check real package
+	@tools/setup.sh build page demo check real package
 	@$(MAKE) all tests
 	@tests/real/check-all.sh
 

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Finds which Debian packages are missing for the named groups, says which, and installs them.
 #
-#   tools/setup.sh [-n] GROUP…   groups: build demo check real package bench; -n only says what is missing
+#   tools/setup.sh [-n] GROUP…   groups: build page demo check real package bench; -n only says what
+#                                is missing
 #
 # Quiet and quick when nothing is missing. Needs root or sudo only to install. Servers among the
 # packages are not started by their installation.
@@ -13,6 +14,8 @@ declare -A PACKAGES=(
     [build]="gcc g++ libc6-dev make pkg-config libdw-dev libelf-dev libzstd-dev libyajl-dev
         libmicrohttpd-dev uthash-dev libiberty-dev libncurses-dev libprotobuf-c-dev
         protobuf-c-compiler zlib1g-dev"
+    # The page of report --html. An npm from elsewhere will do, and Debian's would not go beside it.
+    [page]="nodejs npm"
     # The producer that make demo watches.
     [demo]="librdkafka-dev"
     # The tests: unit and target programs, the rules, and the real programs of `make check`.
@@ -25,7 +28,7 @@ declare -A PACKAGES=(
     # The whole matrix of `make check-real`, and the oldest Debian that can be had.
     [real]="kcat openjdk-17-jdk-headless libzstd-jni-java libsnappy-java liblz4-java nodejs
         rocksdb-tools nginx-light apache2-bin borgbackup pigz pixz squashfs-tools rsyslog
-        debootstrap golang-go valgrind libdevel-nytprof-perl python3-jsonschema"
+        debootstrap golang-go chromium valgrind libdevel-nytprof-perl python3-jsonschema"
     # The package, and what judges it.
     [package]="dpkg-dev lintian"
     # The peers that `make bench` compares with.
@@ -97,9 +100,11 @@ fi
 wanted=()
 for group; do
     [ -n "${PACKAGES[$group]+known}" ] || usage
+    [ "$group" = page ] && command -v node >/dev/null && command -v npm >/dev/null && continue
     # shellcheck disable=SC2206 # the list is meant to be split
     wanted+=(${PACKAGES[$group]})
 done
+[ ${#wanted[@]} -gt 0 ] || exit 0
 if ! command -v dpkg-query >/dev/null; then
     echo "setup: not Debian; needed is what these packages hold: ${wanted[*]}" >&2
     exit 0

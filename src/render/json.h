@@ -72,6 +72,9 @@ void json_write_codec(struct render_json *json, const struct analysis *a,
 void json_write_site(struct render_json *json, const struct profile_process *p,
                      const struct analyse_site *site, const struct analyse_stack *stack);
 void json_write_findings(struct render_json *json, const struct analysis *a);
+/* Fields of a process that the page has too: those before its modules and sites, and the last. */
+void json_write_process_head(struct render_json *json, const struct analysis *a);
+void json_write_process_tail(struct render_json *json, const struct analysis *a);
 void json_write_process(struct render_json *json, const struct analysis *a,
                         struct analyse_names *names, bool lines);
 

@@ -203,19 +203,27 @@ static void write_visibility(struct render_json *json, const struct analysis *a)
     json_close_array(json);
 }
 
-void json_write_process(struct render_json *json, const struct analysis *a,
-                        struct analyse_names *names, bool lines) {
-    json_new_line(json);
-    json_open_map(json, NULL);
+void json_write_process_head(struct render_json *json, const struct analysis *a) {
     write_head(json, a);
     write_totals(json, a);
     write_go(json, &a->process->go);
     write_threads(json, a->process);
-    write_modules(json, a->process);
-    write_sites(json, a, names, lines);
-    json_write_codec(json, a, names, lines);
+}
+
+void json_write_process_tail(struct render_json *json, const struct analysis *a) {
     write_timeline(json, a->process);
     json_write_findings(json, a);
     write_visibility(json, a);
+}
+
+void json_write_process(struct render_json *json, const struct analysis *a,
+                        struct analyse_names *names, bool lines) {
+    json_new_line(json);
+    json_open_map(json, NULL);
+    json_write_process_head(json, a);
+    write_modules(json, a->process);
+    write_sites(json, a, names, lines);
+    json_write_codec(json, a, names, lines);
+    json_write_process_tail(json, a);
     json_close_map(json);
 }

@@ -115,6 +115,18 @@ int render_export_process(struct render_export *x, const struct analysis *a,
  * the first error of all calls. */
 int render_export_end(struct render_export *x, bool broken);
 
+/* ---- html.c: the report as a page for a browser, which needs nothing else ---- */
+
+struct render_html;
+
+/* False: squall was built without the page, and there is nothing to begin. */
+bool render_has_page(void);
+struct render_html *render_html_begin(FILE *out, const char *version); /* NULL: no memory */
+int render_html_process(struct render_html *html, const struct analysis *a,
+                        struct analyse_names *names, bool lines);
+/* As render_json_end. */
+int render_html_end(struct render_html *html, bool broken);
+
 /* ---- diff_text.c, diff_json.c: two recordings compared ---- */
 
 /* Of changed sites the first text->sites, 0 = all. */

@@ -55,6 +55,12 @@ void inputs_free(struct inputs *in);
 int command_compare(struct compare *c, enum compare_which which, const struct inputs *in,
                     struct analyse_names *names);
 
+/* export.c: the page of all processes. The first returns an exit status, and says that this squall
+ * has none; the second 0 or a negative errno. */
+int command_need_page(const char *command);
+int command_write_page(FILE *out, const struct inputs *in, const struct analyse_options *options,
+                       struct analyse_names *names, bool lines);
+
 /* ---- message.c ---- */
 
 /* One line "squall: …" on stderr, written at once. */

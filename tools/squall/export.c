@@ -9,12 +9,16 @@
 #include "command.h"
 #include "render/render.h"
 
+#ifndef SQUALL_VERSION
+#define SQUALL_VERSION "unknown"
+#endif
+
 struct export {
     struct symbol_options symbols;
     struct analyse_options analyse;
     enum render_format format;
     enum render_value value;
-    bool has_format, no_lines;
+    bool has_format, html, no_lines;
     const char *folder, *output;
     struct inputs inputs;
 };
@@ -25,7 +29,8 @@ static const char usage[] =
     "Writes what was recorded in a format of other programs, every process and thread of it.\n"
     "Without a file the newest one of the folder that the shim writes to.\n"
     "\n"
-    "  --format pprof       go tool pprof, Pyroscope, Parca (gzip)\n"
+    "  --format html        a page for a browser, which needs nothing else\n"
+    "           pprof       go tool pprof, Pyroscope, Parca (gzip)\n"
     "           folded      flamegraph.pl, inferno, speedscope\n"
     "           speedscope  www.speedscope.app\n"
     "           dhat        Valgrind's dh_view.html\n"
@@ -46,6 +51,11 @@ static int complain(const char *option, const char *value) {
 }
 
 static int parse_format(struct export *e, const char *text) {
+    e->html = strcmp(text, "html") == 0;
+    if (e->html) {
+        e->has_format = true;
+        return 0;
+    }
     for (unsigned i = 0; i < RENDER_FORMATS; i++)
         if (strcmp(text, render_format_name(i)) == 0) {
             e->format = i;
@@ -116,20 +126,48 @@ static int parse_options(struct export *e, int argc, char **argv) {
         message("export: --format is missing");
         status = message_usage("export");
     }
-    if (status == 0 && !e->output && e->format == RENDER_PPROF && isatty(STDOUT_FILENO)) {
-        message("export: pprof is not for a terminal; give a file with -o");
+    bool for_terminals = !e->html && e->format != RENDER_PPROF;
+    if (status == 0 && !e->output && !for_terminals && isatty(STDOUT_FILENO)) {
+        message("export: %s is not for a terminal; give a file with -o",
+                e->html ? "html" : "pprof");
         status = COMMAND_USAGE;
     }
+    if (status == 0 && e->html)
+        status = command_need_page("export");
     return status;
 }
 
 /* ---- writing ---- */
 
-static int write_all(struct export *e, FILE *out) {
-    struct symbols *symbols = symbol_open(&e->symbols);
-    struct analyse_names *names = symbols ? analyse_names_open(symbols) : NULL;
-    struct render_export *x =
-        names ? render_export_begin(out, e->format, e->value, !e->no_lines) : NULL;
+int command_need_page(const char *command) {
+    if (render_has_page())
+        return COMMAND_OK;
+    message("%s: this squall was built without the page (npm was missing); see docs/export.md",
+            command);
+    return COMMAND_FAILED;
+}
+
+int command_write_page(FILE *out, const struct inputs *in, const struct analyse_options *options,
+                       struct analyse_names *names, bool lines) {
+    struct render_html *html = render_html_begin(out, SQUALL_VERSION);
+    int error = html ? 0 : -ENOMEM;
+    for (uint32_t i = 0; i < in->process_count && !error; i++) {
+        struct analysis a;
+        error = analyse_process(&a, in->processes[i], options, names);
+        if (error)
+            break;
+        error = render_html_process(html, &a, names, lines);
+        analyse_free(&a);
+    }
+    if (html) {
+        int ended = render_html_end(html, error != 0);
+        error = error ? error : ended;
+    }
+    return error;
+}
+
+static int write_format(struct export *e, FILE *out, struct analyse_names *names) {
+    struct render_export *x = render_export_begin(out, e->format, e->value, !e->no_lines);
     int error = x ? 0 : -ENOMEM;
     for (uint32_t i = 0; i < e->inputs.process_count && !error; i++) {
         struct analysis a;
@@ -143,6 +181,15 @@ static int write_all(struct export *e, FILE *out) {
         int ended = render_export_end(x, error != 0);
         error = error ? error : ended;
     }
+    return error;
+}
+
+static int write_all(struct export *e, FILE *out) {
+    struct symbols *symbols = symbol_open(&e->symbols);
+    struct analyse_names *names = symbols ? analyse_names_open(symbols) : NULL;
+    int error = !names    ? -ENOMEM
+                : e->html ? command_write_page(out, &e->inputs, &e->analyse, names, !e->no_lines)
+                          : write_format(e, out, names);
     analyse_names_close(names);
     symbol_close(symbols);
     return error;

@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "render/render.h"
@@ -17,7 +18,7 @@ struct report {
     struct symbol_options symbols;
     struct render_text text;
     const char *folder;
-    bool json, top_given, whole;
+    bool json, html, top_given, whole;
     const char *color;
     struct inputs inputs;
 };
@@ -29,6 +30,7 @@ static const char usage[] =
     "Without an argument the newest file of the folder that the shim writes to.\n"
     "\n"
     "  --json           everything, for programs\n"
+    "  --html           everything, a page for a browser (as export --format html)\n"
     "  --top N          at most N sites (text: 10; 0 = all)\n"
     "  --sort KEY       bytes (default), allocs, peak, lifetime or time (in the allocator)\n"
     "  --thread TID     only what this thread allocated\n"
@@ -75,6 +77,9 @@ static int parse_option(struct report *r, int option, const char *value) {
     case 'j':
         r->json = true;
         break;
+    case 'H':
+        r->html = true;
+        break;
     case 'n':
         status = parse_u32("top", value, &r->analyse.top);
         r->top_given = true;
@@ -119,12 +124,19 @@ static int parse_option(struct report *r, int option, const char *value) {
 /* Returns 0, an exit status, or -1: nothing more to do. */
 static int parse_options(struct report *r, int argc, char **argv) {
     static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},         {"top", required_argument, NULL, 'n'},
-        {"thread", required_argument, NULL, 't'}, {"sort", required_argument, NULL, 's'},
-        {"min", required_argument, NULL, 'm'},    {"stack", required_argument, NULL, 'S'},
-        {"color", required_argument, NULL, 'c'},  {"dir", required_argument, NULL, 'd'},
-        {"debuginfod", no_argument, NULL, 'D'},   {"no-lines", no_argument, NULL, 'l'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+        {"json", no_argument, NULL, 'j'},
+        {"top", required_argument, NULL, 'n'},
+        {"thread", required_argument, NULL, 't'},
+        {"sort", required_argument, NULL, 's'},
+        {"min", required_argument, NULL, 'm'},
+        {"stack", required_argument, NULL, 'S'},
+        {"color", required_argument, NULL, 'c'},
+        {"dir", required_argument, NULL, 'd'},
+        {"debuginfod", no_argument, NULL, 'D'},
+        {"no-lines", no_argument, NULL, 'l'},
+        {"help", no_argument, NULL, 'h'},
+        {"html", no_argument, NULL, 'H'},
+        {NULL, 0, NULL, 0},
     };
     int status = 0, option;
     r->color = "auto";
@@ -137,6 +149,13 @@ static int parse_options(struct report *r, int argc, char **argv) {
     bool automatic = strcmp(r->color, "auto") == 0;
     r->text.color = automatic ? render_color(stdout) : strcmp(r->color, "always") == 0;
     r->text.width = render_width(stdout);
+    if (status == 0 && r->html) {
+        status = command_need_page("report");
+        if (status == 0 && isatty(STDOUT_FILENO)) {
+            message("report: html is not for a terminal; write it to a file: > report.html");
+            status = COMMAND_USAGE;
+        }
+    }
     if (!r->json && !r->top_given && !r->analyse.one_site)
         r->text.sites = TEXT_SITES;
     return status;
@@ -191,7 +210,10 @@ int command_report(int argc, char **argv) {
         goto cleanup;
     symbols = symbol_open(&r.symbols);
     names = symbols ? analyse_names_open(symbols) : NULL;
-    error = !names ? -ENOMEM : r.json ? show_json(&r, names) : show_text(&r, names);
+    error = !names   ? -ENOMEM
+            : r.html ? command_write_page(stdout, &r.inputs, &r.analyse, names, r.text.lines)
+            : r.json ? show_json(&r, names)
+                     : show_text(&r, names);
     if (error) {
         if (error != -EPIPE) /* who reads us has seen enough: not news to anybody */
             message("report: %s", strerror(-error));

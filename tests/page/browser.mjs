@@ -1,0 +1,265 @@
+// browser.mjs REPORT HOSTILE BOTH LARGE: pages in a real browser, as people use them. A line ok or not ok
+// for each; SHOTS=DIR leaves pictures there to be looked at.
+import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
+import { chromium } from 'playwright-core';
+
+const [report, hostile, both, large] = process.argv.slice(2);
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'],
+});
+let failed = 0;
+
+async function check(name, test) {
+  try {
+    await test();
+    console.log(`ok ${name}`);
+  } catch (error) {
+    failed++;
+    console.log(`not ok ${name}: ${String(error.message).split('\n').slice(0, 3).join(' ')}`);
+  }
+}
+
+function same(got, wanted, what) {
+  if (JSON.stringify(got) !== JSON.stringify(wanted))
+    throw new Error(`${what}: ${JSON.stringify(got)}, expected ${JSON.stringify(wanted)}`);
+}
+const yes = (truth, what) => { if (!truth) throw new Error(what); };
+
+/** A page; what it complains of, and what it asks the network for, is kept. */
+async function open(file, { width = 1280, dark = false, hash = '' } = {}) {
+  const context = await browser.newContext({
+    viewport: { width, height: 900 }, colorScheme: dark ? 'dark' : 'light',
+    bypassCSP: false, offline: true,
+  });
+  const page = await context.newPage();
+  page.complaints = [];
+  page.on('console', (m) => { if (m.type() === 'error') page.complaints.push(m.text()); });
+  page.on('pageerror', (e) => page.complaints.push(e.message));
+  page.on('request', (r) => { if (!/^(file|data):/.test(r.url())) page.complaints.push(r.url()); });
+  await page.goto(`file://${file}${hash}`);
+  await page.waitForSelector('html[data-ready]');
+  return page;
+}
+
+/** Everything that waits for the screen to come near. */
+async function all(page) {
+  for (const id of ['flame', 'timeline', 'heat', 'codec']) {
+    await page.locator(`#${id}`).scrollIntoViewIfNeeded();
+    await page.waitForSelector(`#${id} .body:not(.waiting)`);
+  }
+  await page.evaluate(() => scrollTo(0, 0));
+}
+
+async function picture(page, name) {
+  if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/${name}.png`, fullPage: true });
+}
+
+async function accessible(page) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => globalThis.axe.run());
+  same(violations.map((v) => `${v.id}: ${v.nodes[0].target} ${v.nodes[0].failureSummary}`), [], 'violations');
+}
+
+const data = (page) => page.evaluate(() => document.querySelectorAll('table.sites tbody tr').length);
+const column = (page, name) => page.$$eval(`table.sites td.${name}`, (cells) => cells.map((c) => c.firstChild.textContent));
+const boxes = (page) => page.$$eval('.flame .box', (all) => all.map((b) => b.getAttribute('aria-label')));
+
+const page = await open(report);
+await check('findings', async () => {
+  yes(await page.locator('.finding').count() > 0, 'no finding');
+  yes(await page.locator('.finding .bars .fill').count() > 1, 'no picture');
+});
+await check('names', async () => yes((await page.textContent('#sites')).includes('deflateInit2_'), 'no deflateInit2_'));
+await check('sort', async () => {
+  const numbers = async () => (await column(page, 'allocs')).map((t) => Number(t.replaceAll(',', '')));
+  await page.click('th.allocs button');
+  const down = await numbers();
+  same(down, [...down].sort((a, b) => b - a), 'descending');
+  same(await page.getAttribute('th.allocs', 'aria-sort'), 'descending', 'aria-sort');
+  await page.click('th.allocs button');
+  const up = await numbers();
+  same(up, [...up].sort((a, b) => a - b), 'ascending');
+  yes(up[0] < down[0], 'the same both ways');
+  await page.click('th.bytes button');
+});
+await check('filter', async () => {
+  const before = await data(page);
+  await page.fill('#sites input[type=search]', 'deflateInit2_');
+  await page.waitForFunction((n) => document.querySelectorAll('table.sites tbody tr').length < n, before);
+  yes(await data(page) > 0, 'nothing left');
+  const names = await page.$$eval('table.sites .name .function', (all) => all.map((e) => e.textContent));
+  yes(names.every((n) => n === 'deflateInit2_'), names.join());
+  await page.fill('#sites input[type=search]', '');
+  await page.waitForFunction((n) => document.querySelectorAll('table.sites tbody tr').length === n, before);
+  await page.check('#sites input[type=checkbox]');
+  const flagged = await page.locator('.tag.flagged').count();
+  same(await data(page), flagged, 'flagged');
+  await page.uncheck('#sites input[type=checkbox]');
+});
+await check('site', async () => {
+  await page.locator('table.sites tbody a').first().click();
+  const hash = await page.evaluate(() => location.hash);
+  yes(/^#site-\d+$/.test(hash), hash);
+  yes(await page.locator(`article${hash} .stack li`).count() > 1, 'no stack');
+  await page.keyboard.press('Escape');
+  same(await page.locator('article.site').count(), 0, 'open after Escape');
+});
+await check('deep_link', async () => {
+  const id = await page.locator('table.sites tbody a').nth(2).textContent();
+  const linked = await open(report, { hash: `#site-${id.slice(1)}` });
+  yes(await linked.locator(`article#site-${id.slice(1)}`).isVisible(), 'not open');
+  yes((await linked.locator(`article#site-${id.slice(1)}`).boundingBox()).y < 900, 'not on the screen');
+  same(linked.complaints, [], 'complaints');
+  await linked.context().close();
+});
+await all(page);
+await check('flame_zoom', async () => {
+  const whole = await boxes(page);
+  await page.locator('.flame .box', { hasText: 'deflateInit2_' }).first().click();
+  const zoomed = await page.locator('.flame .box[aria-label^="deflateInit2_"]').first().evaluate((b) => b.offsetWidth / b.parentElement.offsetWidth);
+  yes(zoomed > 0.99, `zoomed to ${zoomed}`);
+  await page.click('#flame button:text-is("Whole")');
+  same(await boxes(page), whole, 'back');
+});
+await check('flame_search', async () => {
+  await page.fill('#flame input[type=search]', 'deflateInit2_');
+  yes(await page.locator('.box.lit').count() > 0, 'nothing lit');
+  const lit = await page.$$eval('.box.lit', (all) => all.map((b) => b.getAttribute('aria-label')));
+  yes(lit.every((l) => l.includes('deflateInit2_')), lit.join());
+  yes(/%/.test(await page.textContent('#flame .controls')), 'no share');
+  await page.fill('#flame input[type=search]', '');
+});
+await check('flame_ways', async () => {
+  const outer = await boxes(page);
+  await page.click('#flame button:text-is("innermost")');
+  const inner = await boxes(page);
+  yes(inner[1] !== outer[1], `still begins with ${inner[1]}`);
+  same(inner[0], outer[0], 'the whole');
+  await page.click('#flame button:text-is("outermost")');
+  await page.click('#flame button:text-is("By thread")');
+  yes((await boxes(page)).some((l) => /^python3 \d+,/.test(l)), 'no thread');
+  await page.click('#flame button:text-is("By codec")');
+  yes((await boxes(page)).some((l) => /^zlib,/.test(l)), 'no codec');
+  await page.click('#flame button:text-is("All")');
+  await page.click('#flame button:text-is("Allocations")');
+  yes((await boxes(page))[0].includes('blocks'), 'not in blocks');
+  await page.click('#flame .choice button:text-is("Bytes")');
+  const first = () => page.$eval('.flame .box', (b) => [b.offsetTop, b.parentElement.offsetHeight]);
+  same((await first())[0], 0, 'down');
+  await page.click('#flame button:text-is("up")');
+  yes((await first())[0] > 20, 'not up');
+  await page.click('#flame button:text-is("down")');
+});
+await check('keyboard', async () => {
+  await page.locator('.flame .box').first().focus();
+  const at = () => page.evaluate(() => document.activeElement.getAttribute('aria-label'));
+  const whole = await at();
+  await page.keyboard.press('ArrowDown');
+  const inner = await at();
+  yes(inner !== whole, 'did not move');
+  await page.keyboard.press('Enter');
+  same(await at(), inner, 'zoomed');
+  yes(await page.locator('.trail button').count() === 1, 'no way back');
+  await page.keyboard.press('Escape');
+  same(await page.locator('.trail button').count(), 0, 'zoomed after Escape');
+  await page.locator('th.bytes button').focus();
+  await page.keyboard.press('Enter');
+  same(await page.getAttribute('th.bytes', 'aria-sort'), 'ascending', 'sorted by key');
+  await page.keyboard.press('Enter');
+});
+await check('timeline_heat_codec', async () => {
+  yes(await page.locator('#timeline canvas').count() === 1, 'no chart');
+  yes(await page.locator('#timeline .moments li').count() > 0, 'nothing marked');
+  yes(await page.locator('.heat tbody tr').count() > 2, 'no threads');
+  yes((await page.textContent('#codec')).includes('deflate: messages by size'), 'no sizes');
+});
+await check('light', async () => { await accessible(page); await picture(page, 'light'); });
+await check('toggle', async () => {
+  const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const light = await paper();
+  await page.click('#theme');
+  yes(await paper() !== light, 'still light');
+  await page.click('#theme');
+  same(await paper(), light, 'back');
+});
+await check('print', async () => {
+  await page.emulateMedia({ media: 'print' });
+  same(await page.locator('header').isVisible(), false, 'the header');
+  const unseen = await open(report); // paper asks for what no screen has come near to
+  await unseen.evaluate(() => dispatchEvent(new Event('beforeprint')));
+  same(await unseen.locator('.waiting').count(), 0, 'sections not made');
+  yes(await unseen.locator('#timeline canvas').count() === 1, 'no chart on paper');
+  await unseen.context().close();
+  yes((await page.pdf({ path: process.env.SHOTS && `${process.env.SHOTS}/print.pdf` })).length > 10000, 'no pages');
+  await page.emulateMedia({ media: 'screen' });
+});
+await check('quiet', async () => same(page.complaints, [], 'complaints'));
+for (const [name, options] of [['dark', { dark: true }], ['phone', { width: 390 }], ['phone_dark', { width: 390, dark: true }]]) {
+  await check(name, async () => {
+    const other = await open(report, options);
+    await all(other);
+    same(await other.evaluate(() => document.documentElement.scrollWidth - innerWidth <= 0), true, 'as wide as the screen');
+    if (options.dark) same(await other.evaluate(() => document.documentElement.dataset.theme), 'dark', 'theme');
+    await accessible(other);
+    await picture(other, name);
+    same(other.complaints, [], 'complaints');
+    await other.context().close();
+  });
+}
+await check('hostile', async () => {
+  const evil = await open(hostile);
+  await all(evil);
+  same(await evil.evaluate(() => globalThis.broken), undefined, 'ran');
+  same(await evil.evaluate(() => document.querySelectorAll('script:not([type])').length), 1, 'scripts');
+  same(await evil.evaluate(() => document.querySelectorAll('img, iframe, script[src]').length), 0, 'elements');
+  yes((await evil.textContent('#sites')).includes('</script><script>window.broken=1'), 'the name is not shown as it is');
+  await accessible(evil);
+  await picture(evil, 'hostile');
+  same(evil.complaints, [], 'complaints');
+  await evil.context().close();
+});
+await check('processes', async () => {
+  const two = await open(both);
+  const pids = await two.$$eval('#process option', (all) => all.map((o) => /pid (\d+)/.exec(o.textContent)[1]));
+  same(pids.length, 2, 'processes');
+  const title = () => two.textContent('.overview .command');
+  const first = await title();
+  yes(first.includes('python3'), `not the largest: ${first}`);
+  const shown = await two.$eval('#process', (select) => Number(select.value));
+  await two.evaluate((pid) => { location.hash = `#${pid}-site-2`; }, pids[1 - shown]);
+  await two.waitForSelector('article#site-2');
+  yes(await title() !== first, 'the other process is not shown');
+  await two.selectOption('#process', String(shown));
+  same(await title(), first, 'chosen');
+  same(two.complaints, [], 'complaints');
+  await two.context().close();
+});
+await check('finding_link', async () => {
+  await page.locator('.finding a').first().click();
+  yes(await page.locator('article.site').count() === 1, 'no site');
+  yes(await page.locator('article.site').isVisible(), 'not to be seen');
+  await accessible(page);
+});
+if (large) {
+  await check('large', async () => {
+    let best = Infinity;
+    for (let i = 0; i < 3; i++) {
+      const big = await open(large);
+      best = Math.min(best, await big.evaluate(() => new Promise((done) =>
+        requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now()))))));
+      if (i === 2) {
+        await big.fill('#sites input[type=search]', 'parse');
+        await big.waitForFunction(() => /^(?!100,000 of)/.test(document.querySelector('#sites [role=status]').textContent));
+        await all(big);
+        yes((await boxes(big)).length < 5000, 'too many boxes');
+      }
+      same(big.complaints, [], 'complaints');
+      await big.context().close();
+    }
+    console.log(`# ${large}: drawn after ${Math.round(best)} ms`);
+  });
+}
+await browser.close();
+process.exit(failed ? 1 : 0);
