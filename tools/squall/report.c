@@ -30,7 +30,7 @@ static const char usage[] =
     "Without an argument the newest file of the folder that the shim writes to.\n"
     "\n"
     "  --json           everything, for programs\n"
-    "  --html           everything, a page for a browser (as export --format html)\n"
+    "  --html           everything, a page for a browser (what export gives as html)\n"
     "  --top N          at most N sites (text: 10; 0 = all)\n"
     "  --sort KEY       bytes (default), allocs, peak, lifetime or time (in the allocator)\n"
     "  --thread TID     only what this thread allocated\n"
