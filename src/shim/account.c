@@ -140,7 +140,7 @@ static void add(struct shim_self *self, uint32_t cell, uint32_t block, uint32_t 
     struct decide_weight w = weigh(c->kind, e->size);
     uint64_t ticks = scale_ticks(e, c->kind, w);
     if (owned)
-        cell_add(c, r, e->size, w, ticks);
+        cell_add(c, cell, e->size, w, ticks);
     else
         add_shared(c, r, e->size, w, ticks);
     if (is_large(e->size))

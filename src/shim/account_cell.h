@@ -13,6 +13,7 @@
 
 #include "account.h"
 #include "decide.h"
+#include "site.h"
 
 #define ROW(table, type, i) REGION_ROW(&shim.region, table, type, i)
 
@@ -52,12 +53,27 @@ INLINE void cell_enter_class(uint32_t classes[REGION_CLASSES], uint64_t value, u
             classes[i] /= 2;
 }
 
+/* Of the owner, or of a shared cell. */
 INLINE uint64_t cell_live_bytes(const struct region_cell *c, const struct region_remote *r) {
     return c->bytes - c->freed_bytes - RELAXED_LOAD(&r->freed_bytes);
 }
 
-INLINE void cell_add(struct region_cell *c, const struct region_remote *r, uint64_t size,
-                     struct decide_weight w, uint64_t ticks) {
+/* Live bytes rise at no other moment, so this peak is exact. What other threads freed can only lower
+ * it, and is looked at only where what was seen of it last would make a new one. */
+INLINE void cell_raise_peak(struct region_cell *c, uint32_t cell) {
+    uint64_t live = c->bytes - c->freed_bytes;
+    if (LIKELY((int64_t)live <= (int64_t)c->peak_bytes))
+        return;
+    uint64_t *seen = &site_cells.remote_seen[cell];
+    if (LIKELY((int64_t)(live - *seen) <= (int64_t)c->peak_bytes))
+        return;
+    *seen = RELAXED_LOAD(&ROW(REGION_REMOTE, struct region_remote, cell)->freed_bytes);
+    if ((int64_t)(live - *seen) > (int64_t)c->peak_bytes)
+        c->peak_bytes = live - *seen;
+}
+
+INLINE void cell_add(struct region_cell *c, uint32_t cell, uint64_t size, struct decide_weight w,
+                     uint64_t ticks) {
     c->sequence++;
     ORDER();
     c->allocs += w.blocks;
@@ -68,13 +84,7 @@ INLINE void cell_add(struct region_cell *c, const struct region_remote *r, uint6
         c->size_min = size;
     if (size > c->size_max)
         c->size_max = size;
-    /* Live bytes rise at no other moment, so this peak is exact. What other threads freed is on a
-     * line of its own, and can only lower it. */
-    if (UNLIKELY((int64_t)(c->bytes - c->freed_bytes) > (int64_t)c->peak_bytes)) {
-        uint64_t live = cell_live_bytes(c, r);
-        if ((int64_t)live > (int64_t)c->peak_bytes)
-            c->peak_bytes = live;
-    }
+    cell_raise_peak(c, cell);
     ORDER();
     c->sequence++;
 }

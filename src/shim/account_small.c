@@ -54,11 +54,18 @@ void account_alloc_small(struct shim_self *self, uint64_t address, uint64_t size
         enter(self, cell, address, size);
     } else {
         RELAXED_STORE(word, live_word_make(shim.epoch, cell, size));
-        cell_add(c, ROW(REGION_REMOTE, struct region_remote, cell), size,
+        cell_add(c, cell, size,
                  (struct decide_weight){.bytes = size, .blocks = 1}, 0);
     }
     ORDER();
     self->busy = 0;
+}
+
+/* Made by another thread: the cell, which that one writes all the time, is not looked at. */
+static NOINLINE void free_remote(uint32_t cell, uint64_t size) {
+    struct region_remote *r = ROW(REGION_REMOTE, struct region_remote, cell);
+    RELAXED_ADD(&r->frees, 1);
+    RELAXED_ADD(&r->freed_bytes, size);
 }
 
 bool account_free_small(struct shim_self *self, uint64_t address) {
@@ -66,15 +73,19 @@ bool account_free_small(struct shim_self *self, uint64_t address) {
     if (UNLIKELY(!at))
         return false;
     uint64_t word = RELAXED_LOAD(at);
-    if (!live_word_is_ours(word, shim.epoch) || UNLIKELY(self->busy))
+    if (!live_word_is_ours(word, shim.epoch) || UNLIKELY(self->busy) || UNLIKELY(!self->row) ||
+        probe_watches_free())
         return false;
-    struct region_cell *c = ROW(REGION_CELLS, struct region_cell, live_word_cell(word));
-    if (UNLIKELY(c->thread != self->row) || UNLIKELY(!self->row) || probe_watches_free())
-        return false;
+    uint32_t cell = live_word_cell(word);
     RELAXED_STORE(at, 0);
+    if (UNLIKELY(RELAXED_LOAD(&site_cells.thread[cell]) != self->row)) {
+        free_remote(cell, live_word_size(word));
+        return true;
+    }
     self->busy = 1;
     ORDER();
-    cell_free(c, (struct decide_weight){.bytes = live_word_size(word), .blocks = 1}, 0, 0);
+    cell_free(ROW(REGION_CELLS, struct region_cell, cell),
+              (struct decide_weight){.bytes = live_word_size(word), .blocks = 1}, 0, 0);
     ORDER();
     self->busy = 0;
     return true;

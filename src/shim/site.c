@@ -2,8 +2,10 @@
 #include "site.h"
 
 #include <errno.h>
+#include <linux/mman.h>
 
 #include "account.h"
+#include "base/syscall.h"
 #include "call.h"
 #include "codec.h"
 #include "index.h"
@@ -32,8 +34,28 @@ static int open_tables(void) {
     return region_take(&shim.region, REGION_CELLS, 1) == OVERFLOW_EXACT ? 0 : -ENOSPC;
 }
 
+struct site_cells site_cells;
+
+static int renew_cells(uint64_t rows) {
+    uint64_t bytes = rows * (sizeof *site_cells.thread + sizeof *site_cells.remote_seen);
+    if (site_cells.remote_seen) {
+        base_syscall(SYS_madvise, site_cells.remote_seen, bytes, MADV_DONTNEED);
+        return 0;
+    }
+    long at = base_syscall(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base_is_error(at))
+        return (int)at;
+    base_syscall(SYS_madvise, at, bytes, MADV_NOHUGEPAGE);
+    base_syscall(SYS_madvise, at, bytes, MADV_DONTDUMP);
+    site_cells.thread = (uint32_t *)((uint64_t *)at + rows);
+    site_cells.remote_seen = (uint64_t *)at;
+    return 0;
+}
+
 static void init_cell(uint32_t row, uint32_t thread, uint32_t kind) {
     struct region_cell *c = CELL(row);
+    RELAXED_STORE(&site_cells.thread[row], thread);
     c->thread = thread;
     c->kind = (uint16_t)kind;
     c->size_min = UINT64_MAX;
@@ -46,11 +68,14 @@ int site_init(void) {
     int error = open_tables();
     if (error)
         return error;
+    const struct region_directory *d = shim.region.directory;
+    error = renew_cells(d[REGION_CELLS].capacity);
+    if (error)
+        return error;
     STACK(0)->end = REGION_END_NOT_WALKED;
     init_cell(OVERFLOW_SAMPLED, 0, REGION_CELL_SAMPLED);
     init_cell(OVERFLOW_EXACT, 0, REGION_CELL_EXACT);
     SITE(0)->shared_cell = OVERFLOW_EXACT;
-    const struct region_directory *d = shim.region.directory;
     error = index_renew(&stacks, d[REGION_STACKS].capacity);
     if (!error)
         error = index_renew(&sites, d[REGION_SITES].capacity);

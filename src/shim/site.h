@@ -6,6 +6,14 @@
 
 int site_init(void);
 
+/* What each cell's rows in the region would tell as well, but from lines that one thread writes all
+ * the time and others would take from it at every free. Private to the process, by cell. */
+struct site_cells {
+    uint32_t *thread;      /* the row that owns the cell, 0 = shared; written once */
+    uint64_t *remote_seen; /* remote.freed_bytes when the owner looked last; the owner's */
+};
+extern struct site_cells site_cells HIDDEN;
+
 /* The row of a stack; 0 = no room (counted as lost). */
 uint32_t site_stack(const struct unwind_result *stack);
 /* The site of a stack; 0 = the overflow site (counted as lost). */
