@@ -54,8 +54,7 @@ void account_alloc_small(struct shim_self *self, uint64_t address, uint64_t size
         enter(self, cell, address, size);
     } else {
         RELAXED_STORE(word, live_word_make(shim.epoch, cell, size));
-        cell_add(c, cell, size,
-                 (struct decide_weight){.bytes = size, .blocks = 1}, 0);
+        cell_add(c, cell, size, (struct decide_weight){.bytes = size, .blocks = 1}, 0);
     }
     ORDER();
     self->busy = 0;

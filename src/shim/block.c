@@ -14,9 +14,8 @@
 #include "block.h"
 
 #include <errno.h>
-#include <linux/mman.h>
 
-#include "base/syscall.h"
+#include "base/reserve.h"
 
 #define STEP 2u /* a class is a factor of 1 << STEP */
 
@@ -97,12 +96,9 @@ int block_init(uint64_t limit) {
         uint64_t bytes = bytes_for(bits);
         if (limit && bytes > limit)
             continue;
-        long at = base_syscall(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE,
-                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        long at = base_reserve(bytes, PROT_READ | PROT_WRITE);
         if (base_is_error(at))
             continue;
-        base_syscall(SYS_madvise, at, bytes, MADV_NOHUGEPAGE);
-        base_syscall(SYS_madvise, at, bytes, MADV_DONTDUMP);
         lay_out((uint64_t)at, bits);
         return 0;
     }

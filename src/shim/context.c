@@ -2,9 +2,8 @@
 #include "context.h"
 
 #include <errno.h>
-#include <linux/mman.h>
 
-#include "base/syscall.h"
+#include "base/reserve.h"
 
 #define SLOTS 65536u
 #define PROBES 64u
@@ -16,12 +15,9 @@ int context_init(uint64_t limit) {
     uint64_t count = SLOTS;
     while (limit && count > 64 && count * sizeof *contexts > limit)
         count /= 2;
-    long at = base_syscall(SYS_mmap, 0, count * sizeof *contexts, PROT_READ | PROT_WRITE,
-                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    long at = base_reserve(count * sizeof *contexts, PROT_READ | PROT_WRITE);
     if (base_is_error(at))
         return (int)at;
-    base_syscall(SYS_madvise, at, count * sizeof *contexts, MADV_NOHUGEPAGE);
-    base_syscall(SYS_madvise, at, count * sizeof *contexts, MADV_DONTDUMP);
     contexts = (struct context *)at;
     slots = (uint32_t)count;
     return 0;

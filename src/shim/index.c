@@ -1,21 +1,17 @@
 #include "index.h"
 
 #include <errno.h>
-#include <linux/mman.h>
 
-#include "base/syscall.h"
+#include "base/reserve.h"
 
 int index_init(struct index *index, uint64_t rows) {
     uint64_t words = 1024;
     while (words < 2 * rows)
         words *= 2;
     uint64_t bytes = (INDEX_SMALL + words) * 8;
-    long at = base_syscall(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE,
-                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    long at = base_reserve(bytes, PROT_READ | PROT_WRITE);
     if (base_is_error(at))
         return (int)at;
-    base_syscall(SYS_madvise, at, bytes, MADV_NOHUGEPAGE);
-    base_syscall(SYS_madvise, at, bytes, MADV_DONTDUMP);
     index->words = (uint64_t *)at;
     index->mask = words - 1;
     return 0;

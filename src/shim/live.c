@@ -7,9 +7,8 @@
 #include "live.h"
 
 #include <errno.h>
-#include <linux/mman.h>
 
-#include "base/syscall.h"
+#include "base/reserve.h"
 #include "identity.h"
 
 #define NEAR 2u /* places in the order of addresses */
@@ -43,15 +42,10 @@ static void filter_change(uint64_t p, int by) {
 
 /* ---- the table ---- */
 
-/* Address space that costs memory only where it is written; NULL = none. */
+/* NULL = none. */
 static void *reserve_with(uint64_t bytes, int protection) {
-    long at = base_syscall(SYS_mmap, 0, bytes, protection,
-                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (base_is_error(at))
-        return NULL;
-    base_syscall(SYS_madvise, at, bytes, MADV_NOHUGEPAGE);
-    base_syscall(SYS_madvise, at, bytes, MADV_DONTDUMP);
-    return (void *)at;
+    long at = base_reserve(bytes, protection);
+    return base_is_error(at) ? NULL : (void *)at;
 }
 
 static void *reserve(uint64_t bytes) {

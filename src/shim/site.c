@@ -2,10 +2,9 @@
 #include "site.h"
 
 #include <errno.h>
-#include <linux/mman.h>
 
 #include "account.h"
-#include "base/syscall.h"
+#include "base/reserve.h"
 #include "call.h"
 #include "codec.h"
 #include "index.h"
@@ -42,12 +41,9 @@ static int renew_cells(uint64_t rows) {
         base_syscall(SYS_madvise, site_cells.remote_seen, bytes, MADV_DONTNEED);
         return 0;
     }
-    long at = base_syscall(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE,
-                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    long at = base_reserve(bytes, PROT_READ | PROT_WRITE);
     if (base_is_error(at))
         return (int)at;
-    base_syscall(SYS_madvise, at, bytes, MADV_NOHUGEPAGE);
-    base_syscall(SYS_madvise, at, bytes, MADV_DONTDUMP);
     site_cells.thread = (uint32_t *)((uint64_t *)at + rows);
     site_cells.remote_seen = (uint64_t *)at;
     return 0;
