@@ -51,4 +51,16 @@ for name, blocks, size in ("by_main", 200, 40), ("by_coroutine", 100, 50), ("by_
     same(name, (total(found, "allocs"), total(found, "frees"), total(found, "bytes")),
          (blocks, blocks, blocks * size))
 P
+
+build handed -pthread
+fresh
+under mode:exact "$TMPDIR/handed" && report "$TMPDIR/json" || not_ok handed "the program failed"
+check "blocks that another thread frees, counts and bytes" "$TMPDIR/json" <<'P'
+from squall import *
+p, = load(argument(1))
+found = sites(p, "by_maker")
+for key, value in ("allocs", 20000), ("frees", 20000), ("remote_frees", 20000), \
+        ("bytes", 2000000), ("live_bytes", 0), ("live_blocks", 0), ("peak_live_bytes", 2000000):
+    same(key, total(found, key), value)
+P
 finish
