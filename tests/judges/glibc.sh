@@ -2,6 +2,7 @@
 # glibc's tests of malloc: those of its source package that build against the installed C library,
 # with glibc's own test driver. Those that replace malloc themselves (tst-interpose-*) are there.
 . "$(dirname "$0")/lib.sh"
+EXCUSED=('tst-malloc-thread-fail|lowers its own RLIMIT_AS below what exact mode has reserved: docs/limits.md')
 source_of glibc
 
 # What the tests take from the inside of the C library, in words of the outside.
@@ -37,32 +38,33 @@ END
 }
 
 make_glibc() {
-    local inside=$PWD/outside test name flags extra
+    local inside=$PWD/outside test name
+    local -a flags extra
     write_headers "$inside"
     mkdir -p objects tests-built
-    flags="-std=gnu11 -O2 -g -w -D_GNU_SOURCE -DTEST_NO_MALLOPT -DTIMEOUTFACTOR=10 -pthread
-        -include $inside/outside.h -I$inside -I$inside/support -I$inside/malloc"
+    flags=(-std=gnu11 -O2 -g -w -D_GNU_SOURCE -DTEST_NO_MALLOPT -DTIMEOUTFACTOR=10 -pthread
+        -include "$inside/outside.h" "-I$inside" "-I$inside/support" "-I$inside/malloc")
     for name in SRCDIR OBJDIR OBJDIR_ELF_LDSO INSTDIR LIBDIR BINDIR SBINDIR SLIBDIR ROOTSBINDIR \
         COMPLOCALEDIR; do
-        flags+=" -D${name}_PATH=\"/nowhere\""
+        flags+=("-D${name}_PATH=\"/nowhere\"")
     done
     # Parts of glibc's driver that need more of the inside are of no use to these tests.
-    # shellcheck disable=SC2086,SC2016 # words; expanded inside
+    # shellcheck disable=SC2016 # expanded inside
     printf '%s\n' support/*.c malloc/{scratch_buffer,dynarray_,alloc_buffer}*.c |
         grep -vE '/tst-|container|resolv|links-dso|test-run-command|(blob|string)_main|test-driver' |
-        xargs -P2 -I{} sh -c 'one=$1; shift; gcc "$@" -c -o "objects/$(basename "$one" .c).o" "$one" || :' - {} $flags
+        xargs -P2 -I{} sh -c 'one=$1; shift; gcc "$@" -c -o "objects/$(basename "$one" .c).o" "$one" || :' \
+            - {} "${flags[@]}"
     rm -f driver.a
     ar rc driver.a objects/*.o
     for test in malloc/tst-*.c malloc/mallocbug.c; do
         name=$(basename "$test" .c)
-        extra=
         case $name in
         *-skeleton | tst-interpose-aux*) continue ;;
-        tst-interpose-static-*) extra="-static malloc/tst-interpose-aux-${name##*-}.c" ;;
-        tst-interpose-*) extra="malloc/tst-interpose-aux-${name##*-}.c" ;;
+        tst-interpose-static-*) extra=(-static "malloc/tst-interpose-aux-${name##*-}.c") ;;
+        tst-interpose-*) extra=("malloc/tst-interpose-aux-${name##*-}.c") ;;
+        *) extra=() ;;
         esac
-        # shellcheck disable=SC2086 # words
-        gcc $flags -o "tests-built/$name" "$inside/malloc/$name.c" $extra driver.a -pthread ||
+        gcc "${flags[@]}" -o "tests-built/$name" "$inside/malloc/$name.c" "${extra[@]}" driver.a ||
             rm -f "tests-built/$name"
     done
     [ "$(find tests-built -type f | wc -l)" -ge 25 ]
@@ -97,6 +99,10 @@ suite() {
             tst-malloc-fork-deadlock | tst-malloc-thread-exit | tst-mallocfork2)
             run_test "$test"
             run_test "$test" checked
+            ;;
+        tst-malloc-thread-fail)
+            run_test "$test"
+            ends "$test (limited from the start)" prlimit --as=$((200 << 20)) "$src/tests-built/$test"
             ;;
         *) run_test "$test" ;;
         esac
