@@ -10,7 +10,7 @@ import re
 import sys
 
 judge, version, folder, rows, excused, *modes = sys.argv[1:]
-excused = [line.split("|")[0] for line in excused.splitlines() if line]
+excused = [line.split("|") for line in excused.splitlines() if line]
 
 
 def results_of(mode):
@@ -27,8 +27,8 @@ def listed(names, most=6):
     return "; ".join(names[:most]) + (f"; and {len(names) - most} more" if len(names) > most else "")
 
 
-def is_excused(name):
-    return any(re.fullmatch(pattern, name) for pattern in excused)
+def excuse_of(name):
+    return next((why for pattern, why in excused if re.fullmatch(pattern, name)), None)
 
 
 alone = results_of("alone")
@@ -45,12 +45,12 @@ if not passed:
 for mode in modes:
     under = results_of(mode)
     others = [n for n in {**alone, **under} if alone.get(n) != under.get(n)]
-    unsteady = [n for n in others if is_excused(n)]
-    others = [n for n in others if not is_excused(n)]
+    known = [n for n in others if excuse_of(n)]
+    others = [n for n in others if not excuse_of(n)]
     regions = open(f"{folder}/{mode}/regions").read().strip()
-    for name in unsteady:
-        print(f"# {judge} {mode}: unsteady: {name}: alone {alone.get(name, 'not run')}, "
-              f"under squall {under.get(name, 'not run')}")
+    for name in known:
+        print(f"# {judge} {mode}: {name}: alone {alone.get(name, 'not run')}, under squall "
+              f"{under.get(name, 'not run')}: it {excuse_of(name)}")
     why = [f"{n}: alone {alone.get(n, 'not run')}, under squall {under.get(n, 'not run')}" for n in others]
     if not regions.isdigit():
         why.append(regions)
@@ -61,7 +61,7 @@ for mode in modes:
         print(f"ok {judge} {mode} ({len(alone)} tests: {told}; {regions} processes recorded)")
     good = sum(how.startswith("pass") for how in under.values())
     cells.append(f"{good} pass" if not others else f"{good} pass, **{len(others)} differ**")
-    cells[-1] += f", {len(unsteady)} unsteady" if unsteady else ""
+    cells[-1] += f", {len(known)} excused" if known else ""
 if failed:
     print(f"# {judge}: fails alone too: {listed(failed, 30)}")
 with open(f"{rows}/{judge}.row", "w") as row:

@@ -11,8 +11,8 @@ LIMIT=${LIMIT:-1200} # of one command of a suite, in seconds: a net under hangs
 WORK=${SQUALL_WORK:-${TMPDIR:-/tmp}/squall-work}/judges
 export LC_ALL=C
 unset SQUALL_CONF SQUALL_DIR
-# Tests that come out differently alone, too, from run to run, or that judge what a preload must
-# change: `pattern|why` of the whole name. They are told, and fail nobody.
+# Tests that may come out otherwise, since they do so alone from run to run, or judge what a preload
+# must change: `pattern of the whole name|what it does`. They are told, and fail nobody.
 EXCUSED=()
 
 give_up() {

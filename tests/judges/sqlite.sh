@@ -11,7 +11,7 @@ make_sqlite() {
     local tcl
     tcl=$(dirname "$(find /usr/lib -name tclConfig.sh | sort | tail -n 1)")
     mkdir -p bld
-    cd bld
+    cd bld || return
     ../configure --with-tcl="$tcl" CFLAGS="-O0 -w"
     make -s -j2 testfixture
 }

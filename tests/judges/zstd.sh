@@ -11,7 +11,7 @@ make_zstd() {
     for part in . common compress decompress dictBuilder legacy; do
         flags+=("-I../lib/$part")
     done
-    cd tests
+    cd tests || return
     mkdir -p objects
     printf '%s\n' ../lib/{common,compress,decompress,dictBuilder}/*.[cS] ../lib/legacy/zstd_v0[5-7].c |
         xargs -P2 -I{} sh -c 'one=$1; shift; gcc "$@" -c -o "objects/$(basename "$one").o" "$one"' \
