@@ -28,8 +28,8 @@ suite() {
         0) result pass "$name.test" ;;
         *) result failed "$name.test" ;;
         esac
-        # "NAME... Ok", or the reason on lines of their own
-        sed -nE -e 's/^([A-Za-z0-9_.()-]+)\.\.\. Ok$/pass\t\1/p' -e 's/^([A-Za-z0-9_.()-]+)\.\.\.$/failed\t\1/p' \
+        # "NAME... Ok", or the reason on lines of their own; dots before it are for who waits.
+        sed -nE -e 's/^\.+//' -e 's/^([A-Za-z0-9_.()-]+)\.\.\. Ok$/pass\t\1/p' -e 's/^([A-Za-z0-9_.()-]+)\.\.\.$/failed\t\1/p' \
             -e 's/^! ([^ ]+) expected:.*/failed\t\1/p' \
             -e 's/^([A-Za-z0-9_.()-]+)\.\.\. (Omitted|skipped).*/skip\t\1/p' "$out/$name" >>"$results"
         cd / && rm -rf "${home:?}/$name"
