@@ -148,6 +148,7 @@ judge() {
         rm -rf "$dumps"
         if [ -n "${KEEP:-}" ]; then
             mkdir -p "$KEEP/$JUDGE"
+            rm -rf "${KEEP:?}/$JUDGE/$mode"
             cp -r "$out" "$KEEP/$JUDGE/"
         fi
     done
