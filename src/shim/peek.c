@@ -15,9 +15,10 @@ struct span {
 
 static uint32_t refused; /* process_vm_readv is: written once, by any thread */
 
-/* A signal set is copied in before `how` is looked at, and no `how` is ~0: nothing is changed. */
+/* A signal set is copied in before `how` is looked at, and no `how` is ~0: nothing is changed. Any
+ * other answer than that one is a sandbox's, which did not look. */
 bool peek_can_read(uint64_t address) {
-    return base_syscall(SYS_rt_sigprocmask, ~0l, address, 0, 8) != -EFAULT;
+    return base_syscall(SYS_rt_sigprocmask, ~0l, address, 0, 8) == -EINVAL;
 }
 
 static size_t read_probing(uint8_t *dst, uint64_t address, size_t size) {
