@@ -414,7 +414,11 @@ static void start(char **argv, char **environment) {
     char **end = environment;
     while (*end)
         end++;
-    const uint64_t *auxv = (const uint64_t *)(end + 1);
+    /* For a program with raised privileges the loader takes variables out, and each leaves one more
+     * zero; no auxiliary vector begins with one. */
+    while (!*end)
+        end++;
+    const uint64_t *auxv = (const uint64_t *)end;
     say_init();
     clock_init(auxiliary(auxv, AT_SYSINFO_EHDR));
     read_environment(environment, auxiliary(auxv, AT_SECURE) != 0);
