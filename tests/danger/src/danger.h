@@ -6,7 +6,12 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#ifdef __cplusplus
+#include <atomic>
+#define _Atomic(T) std::atomic<T>
+#else
 #include <stdatomic.h>
+#endif
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +36,7 @@ static inline size_t danger_size(unsigned i) {
 /* Keeps some blocks, marked by their number at both ends, and checks the marks as it frees them. */
 static inline void danger_churn(unsigned rounds, unsigned seed) {
     enum { KEPT = 8 };
-    unsigned char *kept[KEPT] = {0};
+    unsigned char *kept[KEPT] = {NULL};
     size_t size[KEPT] = {0};
     for (unsigned i = 0; i < rounds + KEPT; i++) {
         unsigned at = i % KEPT;
@@ -44,12 +49,12 @@ static inline void danger_churn(unsigned rounds, unsigned seed) {
         if (i >= rounds)
             continue;
         size[at] = danger_size(i + seed);
-        kept[at] = malloc(size[at]);
+        kept[at] = (unsigned char *)malloc(size[at]);
         CHECK(kept[at]);
         kept[at][0] = kept[at][size[at] - 1] = (unsigned char)(i + seed);
         if (i % 5 == 0) {
             size[at] += 40000;
-            kept[at] = realloc(kept[at], size[at]);
+            kept[at] = (unsigned char *)realloc(kept[at], size[at]);
             CHECK(kept[at]);
             kept[at][size[at] - 1] = kept[at][0];
         }
@@ -57,7 +62,7 @@ static inline void danger_churn(unsigned rounds, unsigned seed) {
 }
 
 /* Threads that churn until they are told to end. */
-static _Atomic int danger_ending;
+static _Atomic(int) danger_ending;
 static inline void *danger_churner(void *seed) {
     for (unsigned i = 0; !danger_ending; i++)
         danger_churn(50, (unsigned)(uintptr_t)seed + i);
@@ -67,6 +72,10 @@ static inline void *danger_churner(void *seed) {
 static inline void danger_start(pthread_t *threads, unsigned n, void *(*run)(void *)) {
     for (unsigned i = 0; i < n; i++)
         CHECK(pthread_create(&threads[i], NULL, run, (void *)(uintptr_t)i) == 0);
+}
+
+static inline int danger_join_one(pthread_t thread) {
+    return pthread_join(thread, NULL);
 }
 
 static inline void danger_join(pthread_t *threads, unsigned n) {
