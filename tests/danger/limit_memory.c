@@ -1,4 +1,5 @@
 /* danger: RLIMIT_AS and RLIMIT_DATA from tight to wide, from the start and set by the program itself
+ * allocators: glibc tcmalloc mimalloc (jemalloc crashes by itself where a thread finds no memory)
  * deadline: 60
  * lines: 100
  *
@@ -72,10 +73,7 @@ int main(int argc, char **argv) {
         return limited();
     danger_churn(20, 1);
     static const unsigned long sizes[] = {24, 32, 48, 64, 96, 128, 200, 300, 500, 700, 1000};
-    /* jemalloc crashes by itself where it finds no memory for a thread. */
-    const char *preload = getenv("LD_PRELOAD");
-    unsigned first = preload && strstr(preload, "jemalloc") ? 2 : 0;
-    for (unsigned i = first; i < sizeof sizes / sizeof *sizes; i++) {
+    for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         printf("RLIMIT_AS %lu: %d\n", sizes[i], run("exec", RLIMIT_AS, sizes[i]));
         printf("RLIMIT_DATA %lu: %d\n", sizes[i], run("exec", RLIMIT_DATA, sizes[i]));
         if (i % 3 == 0 && sizes[i] <= 500) {

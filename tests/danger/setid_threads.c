@@ -2,13 +2,14 @@
  * needs: root
  * folder: 1777
  * lines: 4
+ * deadline: 60
  *
  * The C library interrupts each thread with a signal and makes it call for itself. */
 #include <grp.h>
 
 #include "danger.h"
 
-enum { THREADS = 6, NOBODY = 65534 };
+enum { THREADS = 4, NOBODY = 65534 };
 static _Atomic unsigned expected = 0;
 static _Atomic int changes, checked[THREADS];
 
@@ -46,7 +47,7 @@ static void change(unsigned to) {
 int main(void) {
     pthread_t threads[THREADS];
     danger_start(threads, THREADS, churner);
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0; i < 16; i++) {
         change(i % 2 ? 0 : NOBODY);
         danger_churn(5, 1);
     }
