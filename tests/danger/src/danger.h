@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #ifdef __cplusplus
 #include <atomic>
 #define _Atomic(T) std::atomic<T>
