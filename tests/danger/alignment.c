@@ -1,6 +1,6 @@
 /* danger: odd alignments: results and errno as the allocator gives them
  *
- * Where an allocator forgives, squall does. */
+ * Where an allocator forgives, squall does. What crashes some without squall is done over glibc's. */
 #include <malloc.h>
 
 #include "danger.h"
@@ -26,6 +26,8 @@ int main(void) {
             int error = posix_memalign(&p, a, n);
             say("posix_memalign", a, n, error ? NULL : p, error);
             free(error ? NULL : p);
+            if (danger_has_other_allocator() && (!a || (a & (a - 1))))
+                continue;
             p = aligned_alloc(a, n);
             say("aligned_alloc", a, n, p, 0);
             free(p);
@@ -37,11 +39,13 @@ int main(void) {
         void *p = valloc(sizes[j]);
         say("valloc", 4096, sizes[j], p, 0);
         free(p);
+        if (danger_has_other_allocator()) /* jemalloc has none, and tcmalloc's runs over */
+            continue;
         p = pvalloc(sizes[j]);
         say("pvalloc", 4096, sizes[j], p, 0);
         free(p);
     }
-    void *p = pvalloc(SIZE_MAX);
+    void *p = danger_has_other_allocator() ? NULL : pvalloc(SIZE_MAX);
     say("pvalloc", 4096, SIZE_MAX, p, 0);
     /* The pointer is left alone where it fails. */
     void *mine = &p;

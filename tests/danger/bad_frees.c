@@ -1,4 +1,5 @@
 /* danger: double free and wild pointers: the allocator's own message and signal, nothing worse
+ * allocators: glibc jemalloc tcmalloc (what mimalloc does with a wild pointer depends on where memory happens to be)
  *
  * Each is done by a child, so that all are seen. */
 #include <sys/mman.h>

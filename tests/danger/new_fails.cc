@@ -1,4 +1,5 @@
 /* danger: operator new of all kinds: too much, nothrow, aligned, with a new_handler, sized delete
+ * allocators: glibc jemalloc tcmalloc (mimalloc's operators abort instead of throwing)
  * build: -std=c++17 -Wno-alloc-size-larger-than */
 #include "danger.h"
 

@@ -28,6 +28,12 @@
         }                                                                                          \
     } while (0)
 
+/* jemalloc, tcmalloc or mimalloc was preloaded. */
+static inline bool danger_has_other_allocator(void) {
+    const char *preload = getenv("LD_PRELOAD");
+    return preload && strstr(preload, "malloc");
+}
+
 /* Sizes from small to large ones that are recorded in both modes, not in order. */
 static inline size_t danger_size(unsigned i) {
     static const size_t sizes[] = {16, 300, 40, 5000, 70000, 1, 1024, 24, 200000, 100};
