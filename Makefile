@@ -98,7 +98,7 @@ $(B)/squall: $(READ_OBJ) $(TOOL_OBJ)
 $(B)/shim/%.o: %.c $(B)/flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(SHIM_CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(SHIM_CFLAGS) -DSQUALL_SHIM -c -o $@ $<
 
 $(B)/read/%.o: %.c $(B)/flags
 	$(call say,CC,$<)

@@ -22,6 +22,7 @@
 #include "module.h"
 #include "place.h"
 #include "real.h"
+#include "sandbox.h"
 #include "say.h"
 #include "unwind_lib.h"
 
@@ -184,7 +185,8 @@ static void begin_child(void) {
     module_detach();
     call_begin_child();
     go_begin_child();
-    shim.pid = (uint32_t)base_syscall(SYS_getpid);
+    long pid = base_syscall(SYS_getpid); /* a sandbox may say no; here is one thread */
+    shim.pid = pid > 0 ? (uint32_t)pid : account_thread_id();
     shim.epoch++;
     shim.seed = base_mix(shim.seed + shim.pid);
     shim.provisional_inherited = 0;
@@ -376,6 +378,7 @@ static int prepare(const uint64_t *auxv, char *const *argv) {
     shim.seed = shim.conf.seed ? shim.conf.seed : random ? random[1] : clock_now();
     if (identity_read(&saved.identity, argv))
         saved.notes |= REGION_NOTE_NO_PROC;
+    account_find_thread_id();
     int error = map_wiped();
     if (!error)
         error = live_init(shim.exact, space == UINT64_MAX ? 0 : space / 32);
@@ -403,8 +406,10 @@ static int prepare(const uint64_t *auxv, char *const *argv) {
 /* Changes code: nothing may be running in it. */
 static void follow(bool is_alone) {
     module_follow(is_alone);
-    if (is_alone)
+    if (is_alone) {
         mapping_follow();
+        sandbox_follow();
+    }
 }
 
 static void start(char **argv, char **environment) {
@@ -414,7 +419,11 @@ static void start(char **argv, char **environment) {
     char **end = environment;
     while (*end)
         end++;
-    const uint64_t *auxv = (const uint64_t *)(end + 1);
+    /* For a program with raised privileges the loader takes variables out, and each leaves one more
+     * zero; no auxiliary vector begins with one. */
+    while (!*end)
+        end++;
+    const uint64_t *auxv = (const uint64_t *)end;
     say_init();
     clock_init(auxiliary(auxv, AT_SYSINFO_EHDR));
     read_environment(environment, auxiliary(auxv, AT_SECURE) != 0);

@@ -18,7 +18,7 @@ root=$(cd "$here/../.." && pwd)
 lib=$(realpath "${SQUALL_LIB:-$root/build/libsquall.so}")
 bin=$(realpath "${SQUALL_BIN:-$root/build/squall}")
 allocators="glibc jemalloc tcmalloc mimalloc" modes="default exact" times=1 table=""
-export LC_ALL=C
+export LC_ALL=C SQUALL_BIN=$bin
 unset SQUALL_CONF SQUALL_DIR SQUALL_RUN_ID LD_PRELOAD
 ulimit -c 0
 
