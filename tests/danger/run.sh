@@ -9,7 +9,7 @@
 #   -a  glibc jemalloc tcmalloc mimalloc (all four by default), in one word
 #   -m  default exact (both by default)
 #   -r  runs each so many times under squall, to hunt what happens rarely
-#   -o  writes the table in Markdown as well
+#   -o  writes the table in Markdown as well, into a page of docs/ where that has a place for it
 #
 # README.md in this folder tells how a danger is written down.
 set -u
@@ -218,5 +218,5 @@ wait
 for name; do
     cat "$all/$name.lines"
 done | tee "$all/lines"
-[ -z "$table" ] || /usr/bin/python3 "$here/table.py" "$here" "$all/lines" "$allocators" "$modes" >"$table"
+[ -z "$table" ] || /usr/bin/python3 "$here/table.py" "$here" "$all/lines" "$allocators" "$modes" "$table"
 ! grep -aq '^not ok' "$all/lines"
