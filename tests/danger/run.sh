@@ -153,7 +153,7 @@ check() {
     [ -n "$(told "$file" danger)" ] || { echo "not ok $name: has no line 'danger:'"; return; }
     export DANGER_BIN=$all/$name
     mkdir -p "$DANGER_BIN"
-    deadline=$(told_or "$file" deadline 30)
+    deadline=${DEADLINE:-$(told_or "$file" deadline 30)}
     only=$(told_or "$file" allocators "glibc jemalloc tcmalloc mimalloc")
     lack=$(lacking "$(told "$file" needs)" | tr '\n' ' ')
     if [ -z "$lack" ] && ! build "$file" >"$DANGER_BIN/log" 2>&1; then

@@ -136,8 +136,6 @@ static void run_each(enum operation o) {
     step_is_on = 0;
     if (!by)
         by = known_count / 20 + 1;
-    else
-        dprintf(2, "operation %d: %ld instructions\n", o, known_count);
     for (enum what w = ALLOCATE; w <= FORK_AND_ALLOCATE; w++) {
         if (w == FORK_AND_FREE && !getenv("STEPS_FREE"))
             continue;
