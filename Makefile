@@ -57,7 +57,7 @@ help:
 	  'make check       all tests that take minutes (installs what they need)' \
 	  'make check-real  the full matrix of real programs and allocators' \
 	  'make check-go    a Go producer by every version of Go that Debian has' \
-	  'make soak        the same, disturbed in all ways, 500 times' \
+	  'make soak        the same, disturbed in all ways, 500 times; every danger 20 times' \
 	  'make check-rules only the rules of the house' \
 	  'make bench       speed and memory beside the peers (QUICK=1: some minutes)' \
 	  'make install     to PREFIX (/usr/local), under DESTDIR; make uninstall' \
@@ -196,6 +196,7 @@ soak:
 	@$(MAKE) all
 	@tests/go/toolchains.sh
 	@tests/go/stress.sh
+	@tests/danger/run.sh -r 20
 
 check-real:
 	@tools/setup.sh build page demo check real package

@@ -1,4 +1,4 @@
-/* danger: a signal before each instruction of a hook, whose handler forks, allocates, or both
+/* danger: a signal before each instruction of a hook, whose handler forks, frees, allocates
  * library: libstep.so step_malloc.c
  * build: -L$DANGER_BIN -l:libstep.so
  * allocators: glibc (the program's own is not stepped through; the others must not be interrupted)
@@ -7,8 +7,9 @@
  *
  * The trap flag gives a SIGTRAP after each instruction, once, to know them all; then each has a
  * breakpoint in turn, at which the handler does it. Without squall there are none. STEPS=1 takes all,
- * STEPS=N each Nth. What a fork interrupts is done by both processes, so that a block may count
- * twice. */
+ * STEPS=N each Nth. What a fork interrupts is done by both processes, so that a block may count twice.
+ * With STEPS_FREE=1 a child's handler also frees without allocating, which in exact mode is not
+ * survived everywhere yet (docs/reliability.md). */
 #include <dirent.h>
 #include <link.h>
 #include <sys/mman.h>
@@ -19,10 +20,11 @@
 extern int step_is_on;
 void step_begin(void), step_pause(void);
 
-enum what { COUNT, ALLOCATE, FORK, FORK_AND_ALLOCATE };
+enum what { COUNT, ALLOCATE, FORK, FORK_AND_FREE, FORK_AND_ALLOCATE };
+static const char *const names[] = {"count", "allocate", "fork", "fork and free", "fork and allocate"};
 enum operation { SMALL, LARGE, GROW, OPERATIONS };
 
-static uintptr_t code_from, code_to;
+static uintptr_t code_from, code_to, code_base;
 static unsigned char *is_known; /* by instruction */
 static uintptr_t *known;
 static long known_count;
@@ -30,6 +32,7 @@ static unsigned char *volatile broken, original; /* the breakpoint that is set *
 static volatile enum what what;
 static volatile pid_t child;
 static volatile int is_child;
+static void *volatile spare; /* the child's handler frees it */
 
 static void allocate(void) {
     int before = step_is_on;
@@ -67,6 +70,8 @@ static void handler(int s, siginfo_t *info, void *context) {
         CHECK(child >= 0);
         is_child = !child;
     }
+    if (what == FORK_AND_FREE && is_child)
+        free(spare);
     if (what == ALLOCATE || (what == FORK_AND_ALLOCATE && is_child))
         allocate();
 }
@@ -97,6 +102,7 @@ static void remove_dumps(pid_t pid) {
 static void run(enum operation o, enum what w, uintptr_t at) {
     what = w;
     child = -1;
+    spare = malloc(50);
     broken = (unsigned char *)at;
     original = *broken;
     *broken = 0xcc;
@@ -109,11 +115,12 @@ static void run(enum operation o, enum what w, uintptr_t at) {
         *broken = original;
         broken = NULL;
     }
+    free(spare);
     if (child > 0) {
         int ended = danger_wait(child);
         if (ended != 9)
-            printf("operation %d, %s, at %#lx: the child ended with %d\n", o,
-                   w == FORK ? "fork" : "fork and allocate", at - code_from, ended);
+            printf("operation %d, %s, at %#lx: the child ended with %d\n", o, names[w],
+                   at - code_base, ended);
         remove_dumps(child);
     }
 }
@@ -128,12 +135,13 @@ static void run_each(enum operation o) {
     operate(o);
     step_is_on = 0;
     if (!by)
-        by = known_count / 25 + 1;
-    else
-        dprintf(2, "operation %d: %ld instructions\n", o, known_count);
-    for (enum what w = ALLOCATE; w <= FORK_AND_ALLOCATE; w++)
+        by = known_count / 20 + 1;
+    for (enum what w = ALLOCATE; w <= FORK_AND_ALLOCATE; w++) {
+        if (w == FORK_AND_FREE && !getenv("STEPS_FREE"))
+            continue;
         for (long i = (long)w % by; i < known_count; i += by)
             run(o, w, known[i]);
+    }
 }
 
 static int find_code(struct dl_phdr_info *info, size_t size, void *argument) {
@@ -143,6 +151,7 @@ static int find_code(struct dl_phdr_info *info, size_t size, void *argument) {
         return 0;
     for (int i = 0; i < info->dlpi_phnum; i++)
         if (info->dlpi_phdr[i].p_flags & PF_X) {
+            code_base = info->dlpi_addr;
             code_from = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
             code_to = code_from + info->dlpi_phdr[i].p_memsz;
         }

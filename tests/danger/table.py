@@ -1,6 +1,7 @@
 """Writes the table of dangers in Markdown from the lines that run.sh printed.
 
-   table.py FOLDER LINES ALLOCATORS MODES
+   table.py FOLDER LINES ALLOCATORS MODES OUTPUT   OUTPUT: a new file, or a page with a place for it:
+                                                   <!-- dangers --> … <!-- end of dangers -->
 """
 import glob
 import os
@@ -29,11 +30,11 @@ def read_lines(path):
     return cells
 
 
-def main(folder, lines, allocators, modes):
-    cells, notes = read_lines(lines), []
+def table(folder, lines, allocators, modes):
+    cells, notes, out = read_lines(lines), [], []
     columns = [(a, m) for a in allocators.split() for m in modes.split()]
-    print("| danger | " + " | ".join(f"{a} {m}" for a, m in columns) + " |")
-    print("|---" * (len(columns) + 1) + "|")
+    out.append("| danger | " + " | ".join(f"{a} {m}" for a, m in columns) + " |")
+    out.append("|---" * (len(columns) + 1) + "|")
     for name in sorted({n for n, _, _ in cells}):
         path, = [p for p in glob.glob(os.path.join(folder, name + ".*"))
                  if p.endswith((".c", ".cc", ".sh"))]
@@ -44,16 +45,24 @@ def main(folder, lines, allocators, modes):
             if cell.startswith("not run: "):
                 cell, note = "–", cell[9:]
             if note:
-                why = f"{name}: {note}"
+                why = f"`{name}`: {note}"
                 if why not in notes:
                     notes.append(why)
                 cell += f" ({notes.index(why) + 1})"
             row.append(cell)
-        print(f"| {told(path, 'danger')} (`{name}`) | " + " | ".join(row) + " |")
-    if notes:
-        print()
-    for i, note in enumerate(notes, 1):
-        print(f"{i}. {note}")
+        out.append(f"| {told(path, 'danger')} (`{name}`) | " + " | ".join(row) + " |")
+    out += [""] if notes else []
+    out += [f"{i}. {note}" for i, note in enumerate(notes, 1)]
+    return "\n".join(out) + "\n"
+
+
+def main(folder, lines, allocators, modes, output):
+    text, page = table(folder, lines, allocators, modes), None
+    if os.path.exists(output):
+        with open(output) as f:
+            page = re.fullmatch(r"(.*<!-- dangers -->\n).*(<!-- end of dangers -->\n.*)", f.read(), re.S)
+    with open(output, "w") as f:
+        f.write(page[1] + "\n" + text + "\n" + page[2] if page else text)
 
 
 main(*sys.argv[1:])

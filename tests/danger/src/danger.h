@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #ifdef __cplusplus
 #include <atomic>
 #define _Atomic(T) std::atomic<T>
@@ -26,6 +27,12 @@
             _exit(1);                                                                              \
         }                                                                                          \
     } while (0)
+
+/* jemalloc, tcmalloc or mimalloc was preloaded. */
+static inline bool danger_has_other_allocator(void) {
+    const char *preload = getenv("LD_PRELOAD");
+    return preload && strstr(preload, "malloc");
+}
 
 /* Sizes from small to large ones that are recorded in both modes, not in order. */
 static inline size_t danger_size(unsigned i) {
