@@ -290,6 +290,12 @@ bool shim_enter_region_slow(struct shim_self *self) {
 
 /* ---- ticks ---- */
 
+/* By a single bit: what else is in the notes was there before the first tick. */
+static void note_sandbox(void) {
+    if (UNLIKELY(BASE_SANDBOXED))
+        __atomic_fetch_or(&shim.region.header->notes, REGION_NOTE_SANDBOX, __ATOMIC_RELAXED);
+}
+
 void lifecycle_tick(uint64_t now) {
     uint64_t due = RELAXED_LOAD(&lifecycle_next_tick);
     uint64_t next = now + clock_ticks(shim.conf.tick_ns);
@@ -303,6 +309,7 @@ void lifecycle_tick(uint64_t now) {
     clock_calibrate(h->end_clock - h->start_clock, h->end_raw_ns - h->start_raw_ns);
     module_check();
     account_reap();
+    note_sandbox();
     struct region_directory *d = &r->directory[REGION_TIMELINE];
     uint64_t number = RELAXED_LOAD(&d->used), row = number % d->capacity;
     if (!d->committed || (row >= d->committed && region_commit(r, REGION_TIMELINE, row + 1))) {
@@ -482,6 +489,7 @@ __attribute__((destructor)) static void end(void) {
     if (shim.state == SHIM_ON)
         place_counts();
     module_check();
+    note_sandbox();
     pair_clocks(shim.region.header);
     __atomic_store_n(&shim.region.header->ended, 1, __ATOMIC_RELEASE);
 }

@@ -6,7 +6,8 @@
  * install one, squall makes no call but malloc's (base/syscall.h); what it would have learnt
  * is not known then.
  *
- * Written by the program's thread, once; a forked child inherits it. */
+ * Written by the program's thread, once; a forked child inherits it, and who shares its parent's memory
+ * (vfork) leaves it there. */
 #ifndef SQUALL_SHIM_SANDBOX_H
 #define SQUALL_SHIM_SANDBOX_H
 

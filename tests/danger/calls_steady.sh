@@ -8,6 +8,8 @@
 set -u
 strace -f -i -qq -o calls $WRAP "$DANGER_BIN/phases" >text
 echo "ended: $?"
+DUMPS=$(sed -n 's/.*SQUALL_DIR=\([^ ]*\).*/\1/p' <<<"$WRAP")
+export DUMPS
 /usr/bin/python3 - <<'END'
 import re
 
@@ -25,5 +27,10 @@ mallocs = {"mmap", "munmap", "mprotect", "madvise"}
 print("in steady state:", sorted(own["phase 2"] - {"madvise"}))
 print("in a sandbox:", sorted(own["phase 3"] - mallocs))
 if text[1]:
+    import json, os, subprocess
+    said = subprocess.run([os.environ["SQUALL_BIN"], "report", "--json", os.environ["DUMPS"]],
+                          stdout=subprocess.PIPE, check=True).stdout
+    subjects = [v["subject"] for p in json.loads(said)["processes"] for v in p["visibility"]]
+    assert "sandbox" in subjects, subjects
     assert own["phase 1"], "not even the first blocks: is this the library's text?"
 END
