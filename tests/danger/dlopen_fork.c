@@ -7,7 +7,7 @@
 int main(void) {
     pthread_t churners[2];
     danger_start(churners, 2, danger_churner);
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 8; i++) {
         void *p = dlopen("forks.so", RTLD_NOW);
         CHECK(p);
         int *ended = dlsym(p, "forks_ended");
