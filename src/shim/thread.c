@@ -8,6 +8,8 @@
 #include "call.h"
 #include "clock.h"
 #include "decide.h"
+#include "peek.h"
+#include "unwind_thread.h"
 
 #define THREAD(i) REGION_ROW(&shim.region, REGION_THREADS, struct region_thread, i)
 
@@ -108,6 +110,26 @@ void account_name(struct shim_self *self) {
     t->sequence++;
 }
 
+/* ---- numbers ---- */
+
+/* glibc's own note of it, in each thread's control block. Whether it is there is seen once, where the
+ * kernel says the same; in a forked child it is right, for fork writes it. */
+#define GLIBC_TID 720
+static bool glibc_notes_it;
+
+void account_find_thread_id(void) {
+    int noted = 0;
+    size_t got = peek_read(&noted, unwind_thread_pointer() + GLIBC_TID, sizeof noted);
+    glibc_notes_it = got == sizeof noted && noted == (int)base_syscall(SYS_gettid);
+}
+
+uint32_t account_thread_id(void) {
+    long tid = base_syscall(SYS_gettid);
+    if (UNLIKELY(tid <= 0))
+        tid = glibc_notes_it ? *(const int *)(unwind_thread_pointer() + GLIBC_TID) : 0;
+    return (uint32_t)tid;
+}
+
 /* ---- rows ---- */
 
 static bool has_same_name(const struct region_thread *t, const char name[16]) {
@@ -164,7 +186,7 @@ static struct region_thread *no_row;
 
 void account_register(struct shim_self *self) {
     char name[16];
-    int tid = (int)base_syscall(SYS_gettid);
+    int tid = (int)account_thread_id();
     read_name(name);
     uint32_t row = region_take(&shim.region, REGION_THREADS, 1);
     if (row >= shim.slot_count)
