@@ -83,6 +83,7 @@ const char *render_name_of(const char *path);
 
 enum render_format {
     RENDER_PPROF,
+    RENDER_HEAP,
     RENDER_FOLDED,
     RENDER_SPEEDSCOPE,
     RENDER_DHAT,

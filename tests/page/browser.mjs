@@ -110,6 +110,19 @@ await check('keyboard', async () => {
 await check('timeline_heat_codec', async () => {
   yes(await page.locator('#timeline canvas').count() === 1, 'no chart');
   yes(await page.locator('#timeline .moments li').count() > 0, 'nothing marked');
+  const found = await page.locator('.finding').count();
+  same(await page.locator('#timeline .marked li').count(), found, 'findings marked');
+  yes(/finding 1 .* at [\d.]+ s/.test(await page.getAttribute('#timeline .chart', 'aria-label')), 'no finding in words');
+  const orange = await page.$eval('#timeline canvas', (canvas) => {
+    const [r, g, b] = /(\d+), (\d+), (\d+)/.exec(getComputedStyle(document.querySelector('.marked .flag')).backgroundColor).slice(1).map(Number);
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height / 4);
+    let count = 0;
+    for (let i = 0; i < data.length; i += 4) count += data[i] === r && data[i + 1] === g && data[i + 2] === b;
+    return count;
+  });
+  yes(orange > 150, `a flag of ${orange} points`);
+  await page.locator('#timeline .marked a').first().click();
+  yes((await page.locator('#finding-1').boundingBox()).y < 900, 'the flag leads nowhere');
   yes(await page.locator('.heat tbody tr').count() > 2, 'no threads');
   yes((await page.textContent('#codec')).includes('deflate: messages by size'), 'no sizes');
 });

@@ -130,6 +130,26 @@ def go_pprof():
     assert "deflateInit2_" in run(go, "tool", "pprof", "-top", path("pprof"))
 
 
+# ---- heap: google-pprof, and its heir ----
+
+def google_pprof(program="google-pprof"):
+    program = need(program)
+    for option, field, unit in (("alloc_space", "bytes", " B"), ("inuse_space", "live_bytes", " B"),
+                                ("alloc_objects", "allocs", ""),
+                                ("inuse_objects", "live_blocks", "")):
+        text = run(program, "--text", "--show_bytes", f"--{option}", path("heap"))
+        total = re.search(r"Total: +(\d+)" + unit, text, re.M)
+        same(total and int(total[1]), wanted[field], option)
+    text = run(program, "--text", "--show_bytes", "--alloc_space", path("heap"))
+    zlib = sum(s["bytes"] for s in sites if any(f["function"] == "deflateInit2_" for f in s["stack"]))
+    line = re.search(r"^ *(\d+) +[\d.]+% +[\d.]+% +(\d+) +[\d.]+% deflateInit2_$", text, re.M)
+    same(line and int(line[2]), zlib, "deflateInit2_")
+
+
+def jeprof():
+    google_pprof("jeprof")
+
+
 # ---- folded ----
 
 def folded_sum(of):

@@ -30,6 +30,7 @@ static const char usage[] =
     "\n"
     "  --format html        a page for a browser, which needs nothing else\n"
     "           pprof       go tool pprof, Pyroscope, Parca (gzip)\n"
+    "           heap        google-pprof (the text of gperftools)\n"
     "           folded      flamegraph.pl, inferno, speedscope\n"
     "           speedscope  www.speedscope.app\n"
     "           dhat        Valgrind's dh_view.html\n"
