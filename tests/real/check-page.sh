@@ -1,7 +1,7 @@
 #!/bin/bash
 # The pages of report and diff in a real browser (tests/page/browser.mjs, diff.mjs): clicks, sorts, zooms, searches,
 # by mouse and by keys, in light and dark, on a phone and on paper, with axe's word on who cannot see
-# or point; and how long 100,000 sites take. Part of `make check-real`. SHOTS=DIR keeps pictures.
+# or point; how long 100,000 sites take; exports in speedscope and DHAT's viewer (viewers.mjs). Part of `make check-real`. SHOTS=DIR keeps pictures.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -82,4 +82,18 @@ done
 "$SQUALL_BIN" diff "$scratch/zlib.squall" "$scratch/zstd.squall" --format html >"$scratch/zlib:zstd.html"
 CHROMIUM=$browser node "$work/diff.mjs" "$scratch/zlib:zstd.html" "$scratch/zlib:again.html" \
     "$scratch/run:hostile.html" || status=1
+
+# ---- exports, in the pages of others ----
+
+viewer=/usr/libexec/valgrind/dh_view.html
+if [ -e "$viewer" ]; then
+    "$SQUALL_BIN" report --json "$scratch/zlib.squall" >"$scratch/zlib.json"
+    for format in speedscope dhat; do
+        "$SQUALL_BIN" export --format "$format" "$scratch/zlib.squall" -o "$scratch/zlib.$format.json"
+    done
+    CHROMIUM=$browser node "$work/viewers.mjs" "$scratch/zlib.json" "$scratch/zlib.speedscope.json" \
+        "$scratch/zlib.dhat.json" "$viewer" || status=1
+else
+    echo "ok viewers # skip no valgrind"
+fi
 exit "$status"

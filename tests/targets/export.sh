@@ -43,7 +43,7 @@ compare() {
     *) not_ok "$name" "$(tail -n 8 <<<"$said" | tr '\n' ' ')" ;;
     esac
 }
-for name in pprof_bytes go_pprof google_pprof jeprof folded flamegraph speedscope speedscope_schema dhat dh_view csv \
+for name in pprof_bytes pprof_uploads go_pprof google_pprof jeprof folded flamegraph speedscope speedscope_schema dhat dh_view csv \
     jsonl sqlite; do
     compare "$name"
 done
