@@ -22,7 +22,7 @@ const MEASURED = ['allocator_ns', 'codec_ns', 'codec_cpu_ns', 'page_faults', 'pe
 const NO_COST = ['source_bytes', 'produced_bytes']; // more of it is neither better nor worse
 
 const told = (diff) => diff.figures.filter((f) => SAID[f.name] && (f.before || f.after));
-const per = (diff, f) => (f.per_unit ? ` ${diff.unit}` : '');
+const per = (diff, f) => (f.per_unit && diff.per !== 'run' ? ` ${diff.unit}` : '');
 
 /** 1: costs more, -1: less, 0: no difference that counts. What is not judged has the tolerance only. */
 function direction(diff, f) {
@@ -44,7 +44,7 @@ export function sentence(diff) {
       return `${name.toLowerCase().replace('cpu', 'CPU')} ${show(f.before)} → ${show(f.after)} (` +
         `${f.verdict === 'same' ? excuse(f) : inWords(f.before, f.after)})`;
     });
-  return `${diff.per === 'run' ? 'In all' : `For ${diff.unit}`}: ${parts.join('; ')}.`;
+  return `${diff.per === 'run' ? 'The whole run' : `For ${diff.unit}`}: ${parts.join('; ')}.`;
 }
 
 function picture(diff, f) {
