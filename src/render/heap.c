@@ -92,7 +92,7 @@ static void end(struct render_export *x, bool broken) {
                 "---\nheap profile: %" PRIu64 ": %" PRIu64 " [%" PRIu64 ": %" PRIu64
                 "] @ heapprofile\n",
                 s->live_blocks, s->live_bytes, s->allocs, s->bytes);
-        fwrite(s->samples.text, 1, s->samples.length, x->out);
+        fputs(buffer_text(&s->samples), x->out);
     }
     export_frames_close(s->frames);
     buffer_free(&s->samples);
