@@ -28,7 +28,8 @@ declare -A PACKAGES=(
     # The whole matrix of `make check-real`, and the oldest Debian that can be had.
     [real]="kcat openjdk-17-jdk-headless libzstd-jni-java libsnappy-java liblz4-java nodejs
         rocksdb-tools nginx-light apache2-bin borgbackup pigz pixz squashfs-tools rsyslog
-        debootstrap golang-go chromium valgrind libdevel-nytprof-perl python3-jsonschema"
+        debootstrap golang-go chromium valgrind libdevel-nytprof-perl python3-jsonschema
+        google-perftools libjemalloc-dev"
     # Test suites of others: what builds and drives them.
     [judges]="dpkg-dev xz-utils zstd tcl tcl-dev perl"
     # The package, and what judges it.
