@@ -216,6 +216,13 @@ static unsigned class_of(uint64_t v) {
     return c < REGION_CLASSES ? c : REGION_CLASSES - 1;
 }
 
+/* Where a class would run over, all are halved: a histogram is a shape. */
+static void enter_class(uint32_t classes[REGION_CLASSES], uint64_t value) {
+    if (++classes[class_of(value)] >> 31)
+        for (unsigned i = 0; i < REGION_CLASSES; i++)
+            classes[i] /= 2;
+}
+
 static struct region_histogram *histogram_of(struct go_state *state, struct region_site *s,
                                              uint32_t site) {
     uint32_t row = __atomic_load_n(&s->histogram, __ATOMIC_ACQUIRE);
@@ -256,6 +263,8 @@ static void add_role(const struct region_site *s, struct region_large *l, uint64
     RELAXED_ADD(&l->served_source_bytes, call->source);
     base_raise_to(&l->source_ratio_min_inverted, ~ratio);
     base_raise_to(&l->source_ratio_max, ratio);
+    if (!region_has_room(&l->source_ratio_sum))
+        return;
     RELAXED_ADD(&l->source_ratio_sum, ratio);
     RELAXED_ADD(&l->source_ratio_count, 1);
 }
@@ -289,8 +298,8 @@ void go_rows_add(struct go_state *state, const struct go_flight *f, const struct
         base_raise_to(&c->peak_bytes, bytes - freed);
     struct region_histogram *histogram = histogram_of(state, s, f->site);
     if (histogram) {
-        histogram->size[class_of(f->size)]++;
-        histogram->allocator[class_of(ticks)]++;
+        enter_class(histogram->size, f->size);
+        enter_class(histogram->allocator, ticks);
     }
     if (!c->large)
         return;
@@ -305,17 +314,19 @@ void go_rows_add(struct go_state *state, const struct go_flight *f, const struct
 
 static void add_life(struct go_state *state, const struct go_live *block, struct region_site *s,
                      struct region_cell *c, uint64_t life) {
-    RELAXED_ADD(&c->life_sum, life);
+    if (region_has_room(&c->life_sum)) {
+        RELAXED_ADD(&c->life_sum, life);
+        RELAXED_ADD(&c->freed_samples, 1);
+    }
     lower_to(&c->life_min, life);
     base_raise_to(&c->life_max, life);
-    RELAXED_ADD(&c->freed_samples, 1);
     if (s->histogram)
-        ROW(state, REGION_HISTOGRAMS, struct region_histogram, s->histogram)
-            ->life[class_of(life)]++;
+        enter_class(ROW(state, REGION_HISTOGRAMS, struct region_histogram, s->histogram)->life, life);
     struct region_go *go = go_rows_go(state, block->site);
     RELAXED_ADD(&go->swept, 1);
     RELAXED_ADD(&go->swept_bytes, block->size);
-    RELAXED_ADD(&go->swept_ticks, life);
+    if (region_has_room(&go->swept_ticks))
+        RELAXED_ADD(&go->swept_ticks, life);
 }
 
 void go_rows_swept(struct go_state *state, const struct go_live *block, uint64_t life) {
