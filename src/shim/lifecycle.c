@@ -185,6 +185,13 @@ static void begin_child(void) {
     call_begin_child();
     go_begin_child();
     shim.pid = (uint32_t)base_syscall(SYS_getpid);
+    /* After the last epoch the first would come again, and blocks of that process count as ours. */
+    if (shim.epoch == UINT16_MAX) {
+        say("forked 65,535 times, each from the last: this process is not recorded", NULL);
+        shim.state = SHIM_OFF;
+        shim.ready = 0;
+        return;
+    }
     shim.epoch++;
     shim.seed = base_mix(shim.seed + shim.pid);
     shim.provisional_inherited = 0;
