@@ -126,9 +126,9 @@ static uint32_t make_site(struct go_state *state, const struct stack *stack) {
     if (large) {
         ROW(state, REGION_LARGE, struct region_large, large)->cell = cell;
         CELL(cell)->large = large;
-    } else {
-        region_lose(r, REGION_LOST_LARGE, 1);
     }
+    if (!large || !go)
+        region_lose(r, REGION_LOST_LARGE, 1);
     if (go)
         ROW(state, REGION_GO, struct region_go, go)->site = row;
     s->go = go;
@@ -187,8 +187,12 @@ uint32_t go_rows_site(struct go_state *state, const struct go_walk *walk) {
             region_lose(&state->region, REGION_LOST_SITES, 1);
         return 0;
     }
-    if (!is_new)
-        return wait_for(&slot->row);
+    if (!is_new) {
+        uint32_t known = wait_for(&slot->row);
+        if (!known)
+            region_lose(&state->region, REGION_LOST_SITES, 1);
+        return known;
+    }
     uint32_t row = make_site(state, &stack);
     __atomic_store_n(&slot->row, row ? row : UINT32_MAX, __ATOMIC_RELEASE);
     return row;
@@ -360,15 +364,19 @@ uint32_t go_rows_call(struct go_state *state, uint32_t function, const struct go
     walk_stack(walk, &stack);
     uint64_t hash = base_mix(stack.hash ^ (uint64_t)(function + 1) << 48);
     __typeof__(&state->call_rows[0]) slot = find_call(state, hash ? hash : 1, &is_new);
-    if (!slot)
-        region_lose(r, REGION_LOST_CODEC, 1);
-    if (!slot || !is_new)
-        return slot ? wait_for(&slot->row) : 0;
+    if (!slot || !is_new) {
+        uint32_t known = slot ? wait_for(&slot->row) : 0;
+        if (!known)
+            region_lose(r, REGION_LOST_CODEC, 1);
+        return known;
+    }
     uint32_t row = region_take(r, REGION_CODEC_CALLS, 1);
     if (row) {
         struct region_codec_call *c = ROW(state, REGION_CODEC_CALLS, struct region_codec_call, row);
         c->stack = make_stack(state, &stack);
         c->sizes = region_take(r, REGION_CODEC_SIZES, REGION_SIZE_CLASSES);
+        if (!c->sizes)
+            region_lose(r, REGION_LOST_CODEC, 1);
         __atomic_store_n(&c->function, state->ranges[function].row, __ATOMIC_RELEASE);
     }
     if (!row)
