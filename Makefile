@@ -60,7 +60,7 @@ help:
 	  'make check       all tests that take minutes (installs what they need)' \
 	  'make check-real  the full matrix of real programs and allocators' \
 	  'make check-go    a Go producer by every version of Go that Debian has' \
-	  'make soak        the same, disturbed in all ways, 500 times' \
+	  'make soak        the same, disturbed in all ways, 500 times; a region under load for long' \
 	  'make check-rules only the rules of the house' \
 	  'make coverage    lines of the library and of the companion that the tests run' \
 	  'make bench       speed and memory beside the peers (QUICK=1: some minutes)' \
@@ -206,6 +206,7 @@ check-go:
 soak:
 	@tools/setup.sh build demo check
 	@$(MAKE) all
+	@LIMIT=3600 V=1 SOAK_SECONDS=$${SOAK_SECONDS:-600} tests/run.sh tests/targets/ledger.sh
 	@tests/go/toolchains.sh
 	@tests/go/stress.sh
 
