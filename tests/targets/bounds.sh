@@ -118,6 +118,16 @@ said(lost["modules"], "modules")
 same("allocations", p["totals"]["large"]["allocs"] >= count, True)
 same("of large blocks at sites", sum(s["large"]["allocs"] for s in p["sites"]), p["totals"]["large"]["allocs"])'
 
+# Paths of 3 KB: 48 KiB of strings hold some of them.
+deep=$TMPDIR/deep
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do deep+=/$(head -c 240 /dev/zero | tr '\0' d); done
+mkdir -p "$deep" && cp "$TMPDIR"/m/m[0-9].so "$TMPDIR"/m/m[1-2][0-9].so "$deep"
+MODULES=$deep part "strings" mode:exact,region:2m modules 30 '
+same("strings", 10 < lost["strings"] <= count, True)
+said(lost["strings"], "did not fit")
+same("paths that did", sum(len(m["path"] or "") > 2800 for m in p["modules"]) + lost["strings"], count)
+same("blocks", total([s for s in p["sites"] if s["size"]["max"] == 80000], "allocs"), count)'
+
 # More functions by name than the table has rows for; the others of the module are not lost quietly.
 for ((i = 0; i < 400; i++)); do echo "__attribute__((noinline)) int made_$i(int x) { return x * $i + 1; }"; done >"$TMPDIR/f.c"
 echo 'int made_399(int); int puts(const char *); int main(int c, char **v) { (void)v; puts("400"); return made_399(c) == 0; }' >"$TMPDIR/main.c"
