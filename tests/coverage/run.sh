@@ -24,7 +24,7 @@ begin() {
 }
 
 [ -n "${KEEP:-}" ] || begin
-COVERAGE=1 BUILD=$build LIMIT=${LIMIT:-400} "$root/tests/run.sh" "$@"
+COUNTED=1 BUILD=$build LIMIT=${LIMIT:-400} "$root/tests/run.sh" "$@"
 status=$?
 
 scratch=$(mktemp -d) || exit 1

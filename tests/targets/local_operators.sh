@@ -3,7 +3,7 @@
 # without squall, also after the plugin that was asked first is gone.
 . "$(dirname "$0")/lib.sh"
 # What the compiler counts behind a call is no tail call any more, which the operators have to be.
-[ -z "${COVERAGE:-}" ] || { echo "not with a build that counts its lines"; exit 77; }
+[ -z "${COUNTED:-}" ] || { echo "not with a build that counts its lines"; exit 77; }
 cat >"$TMPDIR/own.cc" <<'C'
 #include <cstdlib>
 #include <new>
