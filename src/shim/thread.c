@@ -52,6 +52,8 @@ static struct shim_private *private_of(uint32_t row) {
     base_zero(p, sizeof *p);
     uint64_t behind = ((uint64_t)(p + 1) + 63) & ~63ull;
     p->unwind = shim.walks ? (struct unwind_thread *)behind : NULL;
+    if (p->unwind) /* what it knows by number would be cells of the parent's region */
+        unwind_forget_known(p->unwind);
     p->random = base_mix(shim.seed + row);
     p->timed_in = SHIM_TIMED_EVERY;
     p->epoch = shim.epoch;
