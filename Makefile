@@ -24,7 +24,7 @@ SHIM_LDFLAGS := -shared -nostdlib -Wl,-soname,libsquall.so -Wl,-z,now -Wl,-z,rel
 SAN ?=
 CFLAGS ?= -O2
 READ_CFLAGS := $(COMMON) $(CFLAGS) -DSQUALL_VERSION='"$(VERSION)"' \
-  $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
+  $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer) $(if $(COVERAGE),--coverage)
 READ_LIBS := -ldw -lelf -lzstd -lyajl -liberty -lmicrohttpd -lprotobuf-c -lz -lm \
   $(shell pkg-config --libs ncursesw 2>/dev/null || echo -lncursesw -ltinfo)
 
@@ -39,6 +39,9 @@ UNIT_SRC := $(wildcard tests/unit/*_test.c)
 SHIM_OBJ := $(SHIM_SRC:%.c=$(B)/shim/%.o)
 READ_OBJ := $(READ_SRC:%.c=$(B)/read/%.o)
 TOOL_OBJ := $(TOOL_SRC:%.c=$(B)/read/%.o) $(B)/read/tools/squall/go_blob.o
+# Names no goal of its own.
+.DEFAULT_GOAL := all
+include tests/coverage/coverage.mk
 PROTO_OBJ := $(B)/read/proto/profile.pb-c.o
 PAGE := $(B)/page/page.html
 PAGE_OBJ := $(B)/read/tools/page/page.o
@@ -46,7 +49,7 @@ READ_OBJ += $(PROTO_OBJ) $(PAGE_OBJ)
 UNIT_BIN := $(UNIT_SRC:%.c=$(B)/%)
 TEST_HELP := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
 
-.PHONY: all help demo check check-go soak check-real check-rules bench clean format FORCE
+.PHONY: all help demo check check-go soak check-real check-rules coverage bench clean format FORCE
 all: $(B)/libsquall.so $(B)/squall
 
 help:
@@ -57,9 +60,10 @@ help:
 	  'make check       all tests that take minutes (installs what they need)' \
 	  'make check-real  the full matrix of real programs and allocators' \
 	  'make check-go    a Go producer by every version of Go that Debian has' \
-	  'make soak        the same, disturbed in all ways, 500 times; every danger 20 times' \
+	  'make soak        the same, disturbed in all ways, 500 times; every danger 20 times; 64 threads for ten minutes' \
 	  'make check-judges  test suites of others with squall and without, compared (an hour)' \
 	  'make check-rules only the rules of the house' \
+	  'make coverage    lines of the library and of the companion that the tests run' \
 	  'make bench       speed and memory beside the peers (QUICK=1: some minutes)' \
 	  'make install     to PREFIX (/usr/local), under DESTDIR; make uninstall' \
 	  'make deb         a Debian package, build/squall_$(VERSION)-1_ARCH.deb' \
@@ -69,9 +73,9 @@ help:
 
 # ---- build ----
 
-$(B)/libsquall.so: $(SHIM_OBJ) src/shim/exports.map
+$(B)/libsquall.so: $(SHIM_OBJ) $(SHIM_COUNTERS) src/shim/exports.map
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(SHIM_LDFLAGS) -o $@ $(SHIM_OBJ) $(shell $(CC) -print-libgcc-file-name)
+	$(Q)$(CC) $(SHIM_LDFLAGS) -o $@ $(SHIM_OBJ) $(SHIM_COUNTERS) $(shell $(CC) -print-libgcc-file-name)
 
 # The hook for Go programs that do not load the library: its bytes are in the companion.
 BLOB_OBJ := $(patsubst %,$(B)/blob/%.o,src/go/hook src/go/rows src/region/commit src/base/parse)
@@ -99,7 +103,7 @@ $(B)/squall: $(READ_OBJ) $(TOOL_OBJ)
 $(B)/shim/%.o: %.c $(B)/flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(SHIM_CFLAGS) -DSQUALL_SHIM -c -o $@ $<
+	$(Q)$(CC) $(SHIM_CFLAGS) $(SHIM_COUNTED) -DSQUALL_SHIM -c -o $@ $<
 
 $(B)/read/%.o: %.c $(B)/flags
 	$(call say,CC,$<)
@@ -148,7 +152,8 @@ FORCE:
 UNIT_SHIM := $(patsubst %,$(B)/tests/unit/%_test,decide live live_map lives index conf block insn move)
 HELP_OBJ := $(TEST_HELP:%.c=$(B)/read/%.o)
 
-$(B)/shim/parts.a: $(SHIM_OBJ)
+SHIM_PARTS ?= $(SHIM_OBJ)
+$(B)/shim/parts.a: $(SHIM_PARTS)
 	$(Q)rm -f $@ && ar rc $@ $^
 
 $(filter $(UNIT_SHIM),$(UNIT_BIN)): $(B)/%: $(B)/read/%.o $(B)/shim/parts.a
@@ -185,6 +190,13 @@ tests: $(UNIT_BIN) $(UNWIND_TESTS) $(B)/$(UNWIND_DIR)/unwind_rules
 check-rules: all
 	@tests/run.sh rules
 
+# Some ten minutes. SUITES="unit cli" or single files: only these.
+SUITES ?= unit targets cli go
+coverage:
+	@tools/setup.sh build demo check
+	@$(MAKE) B=$(B)/coverage COVERAGE=1 all tests $(B)/coverage/counters_dump
+	@tests/coverage/run.sh $(B)/coverage $(SUITES)
+
 # The producer in Go, by every Go that Debian has; and hours of it, disturbed.
 check-go:
 	@tools/setup.sh build demo check
@@ -195,6 +207,7 @@ check-go:
 soak:
 	@tools/setup.sh build demo check
 	@$(MAKE) all
+	@LIMIT=3600 V=1 SOAK_SECONDS=$${SOAK_SECONDS:-600} tests/run.sh tests/targets/ledger.sh
 	@tests/go/toolchains.sh
 	@tests/go/stress.sh
 	@tests/danger/run.sh -r 20

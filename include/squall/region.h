@@ -352,7 +352,8 @@ struct region_cell {
     uint64_t life_sum;
     uint64_t samples;         /* blocks recorded */
     uint64_t allocator_ticks; /* in the allocator, scaled up from the blocks that were timed */
-    uint64_t freed_samples;   /* lives in life_sum; a timed life may stand for several blocks' */
+    uint64_t freed_samples;   /* lives in life_sum; a timed life may stand for several blocks'; both
+                                 stop at a sum of 2^63, as those of ratios */
     uint32_t large;           /* row of the large table, 0 = no large block yet */
     uint32_t flags;           /* enum region_cell_flag */
 };

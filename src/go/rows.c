@@ -126,9 +126,9 @@ static uint32_t make_site(struct go_state *state, const struct stack *stack) {
     if (large) {
         ROW(state, REGION_LARGE, struct region_large, large)->cell = cell;
         CELL(cell)->large = large;
-    } else {
-        region_lose(r, REGION_LOST_LARGE, 1);
     }
+    if (!large || !go)
+        region_lose(r, REGION_LOST_LARGE, 1);
     if (go)
         ROW(state, REGION_GO, struct region_go, go)->site = row;
     s->go = go;
@@ -187,8 +187,12 @@ uint32_t go_rows_site(struct go_state *state, const struct go_walk *walk) {
             region_lose(&state->region, REGION_LOST_SITES, 1);
         return 0;
     }
-    if (!is_new)
-        return wait_for(&slot->row);
+    if (!is_new) {
+        uint32_t known = wait_for(&slot->row);
+        if (!known)
+            region_lose(&state->region, REGION_LOST_SITES, 1);
+        return known;
+    }
     uint32_t row = make_site(state, &stack);
     __atomic_store_n(&slot->row, row ? row : UINT32_MAX, __ATOMIC_RELEASE);
     return row;
@@ -214,6 +218,13 @@ static unsigned class_of(uint64_t v) {
     unsigned top = 63u - (unsigned)__builtin_clzll(v);
     unsigned c = 2 * top + (unsigned)(v >> (top - 1) & 1);
     return c < REGION_CLASSES ? c : REGION_CLASSES - 1;
+}
+
+/* Where a class would run over, all are halved: a histogram is a shape. */
+static void enter_class(uint32_t classes[REGION_CLASSES], uint64_t value) {
+    if (++classes[class_of(value)] >> 31)
+        for (unsigned i = 0; i < REGION_CLASSES; i++)
+            classes[i] /= 2;
 }
 
 static struct region_histogram *histogram_of(struct go_state *state, struct region_site *s,
@@ -256,6 +267,8 @@ static void add_role(const struct region_site *s, struct region_large *l, uint64
     RELAXED_ADD(&l->served_source_bytes, call->source);
     base_raise_to(&l->source_ratio_min_inverted, ~ratio);
     base_raise_to(&l->source_ratio_max, ratio);
+    if (!region_has_room(&l->source_ratio_sum))
+        return;
     RELAXED_ADD(&l->source_ratio_sum, ratio);
     RELAXED_ADD(&l->source_ratio_count, 1);
 }
@@ -289,8 +302,8 @@ void go_rows_add(struct go_state *state, const struct go_flight *f, const struct
         base_raise_to(&c->peak_bytes, bytes - freed);
     struct region_histogram *histogram = histogram_of(state, s, f->site);
     if (histogram) {
-        histogram->size[class_of(f->size)]++;
-        histogram->allocator[class_of(ticks)]++;
+        enter_class(histogram->size, f->size);
+        enter_class(histogram->allocator, ticks);
     }
     if (!c->large)
         return;
@@ -305,17 +318,19 @@ void go_rows_add(struct go_state *state, const struct go_flight *f, const struct
 
 static void add_life(struct go_state *state, const struct go_live *block, struct region_site *s,
                      struct region_cell *c, uint64_t life) {
-    RELAXED_ADD(&c->life_sum, life);
+    if (region_has_room(&c->life_sum)) {
+        RELAXED_ADD(&c->life_sum, life);
+        RELAXED_ADD(&c->freed_samples, 1);
+    }
     lower_to(&c->life_min, life);
     base_raise_to(&c->life_max, life);
-    RELAXED_ADD(&c->freed_samples, 1);
     if (s->histogram)
-        ROW(state, REGION_HISTOGRAMS, struct region_histogram, s->histogram)
-            ->life[class_of(life)]++;
+        enter_class(ROW(state, REGION_HISTOGRAMS, struct region_histogram, s->histogram)->life, life);
     struct region_go *go = go_rows_go(state, block->site);
     RELAXED_ADD(&go->swept, 1);
     RELAXED_ADD(&go->swept_bytes, block->size);
-    RELAXED_ADD(&go->swept_ticks, life);
+    if (region_has_room(&go->swept_ticks))
+        RELAXED_ADD(&go->swept_ticks, life);
 }
 
 void go_rows_swept(struct go_state *state, const struct go_live *block, uint64_t life) {
@@ -349,15 +364,19 @@ uint32_t go_rows_call(struct go_state *state, uint32_t function, const struct go
     walk_stack(walk, &stack);
     uint64_t hash = base_mix(stack.hash ^ (uint64_t)(function + 1) << 48);
     __typeof__(&state->call_rows[0]) slot = find_call(state, hash ? hash : 1, &is_new);
-    if (!slot)
-        region_lose(r, REGION_LOST_CODEC, 1);
-    if (!slot || !is_new)
-        return slot ? wait_for(&slot->row) : 0;
+    if (!slot || !is_new) {
+        uint32_t known = slot ? wait_for(&slot->row) : 0;
+        if (!known)
+            region_lose(r, REGION_LOST_CODEC, 1);
+        return known;
+    }
     uint32_t row = region_take(r, REGION_CODEC_CALLS, 1);
     if (row) {
         struct region_codec_call *c = ROW(state, REGION_CODEC_CALLS, struct region_codec_call, row);
         c->stack = make_stack(state, &stack);
         c->sizes = region_take(r, REGION_CODEC_SIZES, REGION_SIZE_CLASSES);
+        if (!c->sizes)
+            region_lose(r, REGION_LOST_CODEC, 1);
         __atomic_store_n(&c->function, state->ranges[function].row, __ATOMIC_RELEASE);
     }
     if (!row)

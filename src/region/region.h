@@ -57,6 +57,12 @@ uint32_t region_take(struct region *r, enum region_table table, uint32_t count);
  * (counted in lost[STRINGS]). */
 uint64_t region_string(struct region *r, const char *s, size_t size);
 
+/* Whether a sum that only a mean is made of may still grow: it and its count stop before it would
+ * wrap (lives of 48 hours do that to 36,000 blocks), and the mean is of what came before. */
+INLINE bool region_has_room(const uint64_t *sum) {
+    return !(RELAXED_LOAD(sum) >> 63);
+}
+
 INLINE void region_lose(struct region *r, enum region_lost reason, uint64_t n) {
     RELAXED_ADD(&r->header->lost[reason], n);
 }

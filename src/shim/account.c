@@ -241,8 +241,10 @@ static void free_remote(struct region_remote *r, struct decide_weight w, uint64_
     RELAXED_ADD(&r->freed_bytes, w.bytes);
     if (!lives)
         return;
-    RELAXED_ADD(&r->freed_samples, lives);
-    RELAXED_ADD(&r->life_sum, life * lives);
+    if (region_has_room(&r->life_sum)) {
+        RELAXED_ADD(&r->freed_samples, lives);
+        RELAXED_ADD(&r->life_sum, life * lives);
+    }
     base_raise_to(&r->life_min_inverted, ~life);
     base_raise_to(&r->life_max, life);
 }

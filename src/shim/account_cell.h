@@ -97,8 +97,10 @@ INLINE void cell_free(struct region_cell *c, struct decide_weight w, uint64_t li
     c->frees += w.blocks;
     c->freed_bytes += w.bytes;
     if (lives) {
-        c->freed_samples += lives;
-        c->life_sum += life * lives;
+        if (region_has_room(&c->life_sum)) {
+            c->freed_samples += lives;
+            c->life_sum += life * lives;
+        }
         if (life < c->life_min)
             c->life_min = life;
         if (life > c->life_max)

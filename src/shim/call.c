@@ -11,7 +11,8 @@ static uint64_t secret;
 
 /* How many outermost compress calls are under way, and since when: level << 48 | clock. */
 static uint64_t running __attribute__((aligned(64)));
-#define RUNNING_CLOCK ((1ull << 48) - 1)
+#define RUNNING_CLOCK ((1ull << 48) - 1) /* a day at 3 GHz */
+#define AHEAD_MOST (1ull << 32)          /* of another processor: more than a second */
 
 void call_init(void) {
     secret = base_mix(shim.seed ^ clock_now());
@@ -24,7 +25,8 @@ void call_begin_child(void) {
 /* ---- the list ---- */
 
 /* Changes the level and adds the time that it lasted; returns the upper of the two levels. Time
- * does not go back where another thread, or another processor's clock, was a little ahead. */
+ * does not go back where another thread, or another processor's clock, was a little ahead. How long
+ * nothing was under way does not matter, and may be days. */
 static uint32_t change_level(int by, uint64_t clock) {
     uint64_t old = RELAXED_LOAD(&running), lasted, new;
     uint32_t level;
@@ -33,7 +35,8 @@ static uint32_t change_level(int by, uint64_t clock) {
         if (by < 0 && !level)
             return 0;
         lasted = (clock - old) & RUNNING_CLOCK;
-        lasted = lasted >> 47 ? 0 : lasted;
+        if (level && lasted > RUNNING_CLOCK - AHEAD_MOST)
+            lasted = 0;
         new = (uint64_t)(level + (uint32_t)by) << 48 | ((old + lasted) & RUNNING_CLOCK);
     } while (!__atomic_compare_exchange_n(&running, &old, new, true, __ATOMIC_RELAXED,
                                           __ATOMIC_RELAXED));
@@ -53,8 +56,11 @@ static void forget(struct shim_private *p, uint32_t i, bool is_left) {
     struct shim_call *call = &p->calls[i];
     if (call->is_running)
         stop_running(call, clock_now());
-    if (is_left && call->row)
-        REGION_ROW(&shim.region, REGION_CODEC_CALLS, struct region_codec_call, call->row)->left++;
+    if (is_left && call->row) {
+        uint32_t *left =
+            &REGION_ROW(&shim.region, REGION_CODEC_CALLS, struct region_codec_call, call->row)->left;
+        *left += *left != UINT32_MAX;
+    }
     p->call_depth--;
     for (; i < p->call_depth; i++)
         p->calls[i] = p->calls[i + 1];

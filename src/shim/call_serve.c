@@ -27,6 +27,7 @@ static uint64_t ratio(uint64_t size, uint64_t to) {
 /* A block that is used for ever tells the same again and again: after the first messages each of
  * its sums is touched once in so many. */
 #define SERVED_FEW 16u
+#define SERVED_MANY (1u << 31)
 static bool is_due(const struct block *b) {
     uint32_t served = RELAXED_LOAD(&b->served);
     return served <= SERVED_FEW || served % SERVED_FEW == 0;
@@ -39,8 +40,17 @@ static uint32_t count_served(struct block *b) {
     uint32_t served = RELAXED_LOAD(&b->served);
     if (UNLIKELY(served <= SERVED_FEW))
         return RELAXED_ADD(&b->served, 1) + 1;
-    RELAXED_STORE(&b->served, served + 1);
-    return served + 1;
+    /* Never back to the first ones, and with the same remainder: see is_due. */
+    served = UNLIKELY(served == UINT32_MAX) ? SERVED_MANY : served + 1;
+    RELAXED_STORE(&b->served, served);
+    return served;
+}
+
+static void add_ratio(uint64_t *sum, uint64_t *count, uint64_t r) {
+    if (!region_has_room(sum))
+        return;
+    RELAXED_ADD(sum, r);
+    RELAXED_ADD(count, 1);
 }
 
 static void add_ratios(const struct block *b, uint64_t source, uint64_t produced) {
@@ -52,16 +62,14 @@ static void add_ratios(const struct block *b, uint64_t source, uint64_t produced
     uint64_t r = ratio(b->size, source);
     base_raise_to(&l->source_ratio_min_inverted, ~r);
     base_raise_to(&l->source_ratio_max, r);
-    RELAXED_ADD(&l->source_ratio_sum, r);
-    RELAXED_ADD(&l->source_ratio_count, 1);
+    add_ratio(&l->source_ratio_sum, &l->source_ratio_count, r);
     RELAXED_ADD(&l->served_source_bytes, source);
     if (!produced)
         return;
     r = ratio(b->size, produced);
     base_raise_to(&l->produced_ratio_min_inverted, ~r);
     base_raise_to(&l->produced_ratio_max, r);
-    RELAXED_ADD(&l->produced_ratio_sum, r);
-    RELAXED_ADD(&l->produced_ratio_count, 1);
+    add_ratio(&l->produced_ratio_sum, &l->produced_ratio_count, r);
     RELAXED_ADD(&l->served_produced_bytes, produced);
 }
 

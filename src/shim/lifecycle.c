@@ -187,6 +187,13 @@ static void begin_child(void) {
     go_begin_child();
     long pid = base_syscall(SYS_getpid); /* a sandbox may say no; here is one thread */
     shim.pid = pid > 0 ? (uint32_t)pid : account_thread_id();
+    /* After the last epoch the first would come again, and blocks of that process count as ours. */
+    if (shim.epoch == UINT16_MAX) {
+        say("forked 65,535 times, each from the last: this process is not recorded", NULL);
+        shim.state = SHIM_OFF;
+        shim.ready = 0;
+        return;
+    }
     shim.epoch++;
     shim.seed = base_mix(shim.seed + shim.pid);
     shim.provisional_inherited = 0;

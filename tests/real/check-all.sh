@@ -13,7 +13,7 @@ log=$(mktemp) || exit 1
 trap 'rm -f "$log"' EXIT
 
 for part in "$root/tests/danger/run.sh" "$here/check-unharmed.sh" "$here/check-oracle.sh" "$here/check-roles.sh" \
-    "$here/check-prometheus.sh" "$root/tests/targets/export.sh" "$root/tests/targets/page.sh" \
+    "$here/check-prometheus.sh" "$root/tests/targets/bounds.sh" "$root/tests/targets/export.sh" "$root/tests/targets/page.sh" \
     "$here/check-page.sh" "$root/tests/rules/debootstrap.sh" "$here/check-package.sh"; do
     echo "# ${part#"$root"/}"
     "$part" </dev/null 2>&1 | tee -a "$log" | grep -avE '^[0-9]+ (passed|skipped)'

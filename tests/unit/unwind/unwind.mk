@@ -5,9 +5,9 @@ UNWIND_DIR := tests/unit/unwind
 UNWIND_PARTS := $(filter %/base/parse.o %/base/syscall.o %/base/codec_table.o %/base/codec_go.o %/shim/codec.o %/shim/codec_scan.o \
   %/shim/detour.o %/shim/move.o %/shim/insn.o %/region/layout.o %/region/create.o %/region/commit.o \
   %/shim/identity.o %/shim/live.o %/shim/peek.o %/shim/module.o %/shim/loader.o %/shim/module_elf.o %/shim/unwind.o %/shim/unwind_fde.o \
-  %/shim/unwind_rule.o %/shim/unwind_table.o,$(SHIM_OBJ))
+  %/shim/unwind_rule.o %/shim/unwind_table.o,$(SHIM_PARTS))
 # The same as a glibc before 2.35 finds it: without _dl_find_object.
-UNWIND_OLD := $(UNWIND_PARTS:$(B)/shim/%=$(B)/shim-old/%)
+UNWIND_OLD := $(patsubst $(B)/parts/%,$(B)/shim-old/%,$(UNWIND_PARTS:$(B)/shim/%=$(B)/shim-old/%))
 UNWIND_FLAGS := -std=gnu11 -g -O2 $(WARN) -Isrc -Iinclude -I$(UNWIND_DIR) -MMD -MP
 UNWIND_TESTS := $(addprefix $(B)/$(UNWIND_DIR)/,unwind_test unwind_test_old unwind_torture_test \
   unwind_torture_test_old module_test module_test_old)
@@ -18,7 +18,7 @@ UNWIND_LIBRARIES := $(wildcard $(addprefix /usr/lib/x86_64-linux-gnu/,libc.so.6 
 $(B)/shim-old/%.o: %.c $(B)/flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(SHIM_CFLAGS) -D_dl_find_object=absent_function -c -o $@ $<
+	$(Q)$(CC) $(SHIM_CFLAGS) $(PARTS_COUNTED) -D_dl_find_object=absent_function -c -o $@ $<
 
 # Options per function are pragmas of gcc's.
 $(B)/$(UNWIND_DIR)/%.o: $(UNWIND_DIR)/%.c
@@ -42,7 +42,7 @@ $(B)/$(UNWIND_DIR)/unwind_rules: $(B)/$(UNWIND_DIR)/unwind_rules.o $(UNWIND_PART
 
 $(UNWIND_TESTS) $(B)/$(UNWIND_DIR)/unwind_rules:
 	$(call say,LINK,$@)
-	$(Q)g++ -o $@ $^ $(if $(findstring unwind_check,$^),-lunwind) -lpthread
+	$(Q)g++ $(PARTS_COUNTED) -o $@ $^ $(if $(findstring unwind_check,$^),-lunwind) -lpthread
 
 $(B)/tools/bench/unwind_bench: tools/bench/unwind_bench.c $(UNWIND_PARTS)
 	$(call say,CC,$@)
