@@ -119,7 +119,7 @@ int main(int argc, char **argv) {
         snprintf(nth, sizeof nth, "%ld", i);
         run(self, nth);
         snprintf(nth, sizeof nth, "%ld+", i);
-        if (i % 3 == 1)
+        if (i % 6 == 1)
             run(self, nth);
     }
 }

@@ -21,11 +21,9 @@ cd here
 for place in dangling loop linked fifo file_here closed device; do
     $WRAP SQUALL_DIR="$where/$place" XDG_RUNTIME_DIR="$where/$place" "$worker" >out
     echo "$place: $? $(tr '\n' ' ' <out)"
-    $WRAP SQUALL_DIR="../$place" "$worker" >out
-    echo "$place, relative: $? $(tr '\n' ' ' <out)"
 done
 long=$(printf '%05000d' 0)
-for place in /dev/full /dev/null /proc /proc/self/fd /sys /dev/tty "" / . .. "$long" "/$long" $'\x1b[31m\xff\n' '%s%n' /dev/stderr; do
+for place in ../dangling ../fifo /dev/full /dev/null /proc /proc/self/fd /dev/tty "" / . .. "$long" "/$long" $'\x1b[31m\xff\n' '%s%n' /dev/stderr; do
     $WRAP SQUALL_DIR="$place" "$worker" >out 2>err
     status=$?
     grep -av '^squall: ' err | grep -av '^\xff*;*: ' | head -n 2 >&2
