@@ -58,6 +58,7 @@ help:
 	  'make check-real  the full matrix of real programs and allocators' \
 	  'make check-go    a Go producer by every version of Go that Debian has' \
 	  'make soak        the same, disturbed in all ways, 500 times; every danger 20 times' \
+	  'make check-judges  test suites of others with squall and without, compared (an hour)' \
 	  'make check-rules only the rules of the house' \
 	  'make bench       speed and memory beside the peers (QUICK=1: some minutes)' \
 	  'make install     to PREFIX (/usr/local), under DESTDIR; make uninstall' \
@@ -197,6 +198,13 @@ soak:
 	@tests/go/toolchains.sh
 	@tests/go/stress.sh
 	@tests/danger/run.sh -r 20
+
+# Of soak's kind, but with sources from the network: CPython, glibc, zlib, redis, git and others.
+.PHONY: check-judges
+check-judges:
+	@tools/setup.sh build demo check judges
+	@$(MAKE) all
+	@tests/judges/all.sh
 
 check-real:
 	@tools/setup.sh build page demo check real package
