@@ -1,5 +1,5 @@
 /* danger: every system call of the library's own fails, one at a time and all from the Nth on
- * allocators: glibc
+ * allocators: glibc (it is about squall's own calls)
  * deadline: 100
  * lines: 1000
  * allow: negative

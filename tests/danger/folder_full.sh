@@ -2,7 +2,7 @@
 # danger: the tmpfs or disk of the dumps is full, or out of inodes, from the Nth page on: start, growth, threads, fork, exit
 # program: worker worker.c
 # needs: root unshare
-# allocators: glibc
+# allocators: glibc (it is about squall's own file)
 # lines: 100
 # processes: 0
 # deadline: 90

@@ -2,9 +2,9 @@
  * library: libsafe.so signal_safe_malloc.c
  * build: -L$DANGER_BIN -l:libsafe.so
  * allocators: glibc (the program brings an allocator that may be interrupted; the others may not be)
- * allow: sums
+ * allow: sums frees negative absurd
  *
- * What the fork interrupted within squall is done by both processes, so that a block may count twice.
+ * What the fork interrupted within squall is done by both processes, so that a block, or its end, may count twice.
  * The child returns from the handler into what was interrupted, and goes on with it. The next signal
  * comes some microseconds after the last one is through: a steady timer would leave no time between
  * two handlers for the rest. */

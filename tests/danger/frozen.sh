@@ -2,7 +2,7 @@
 # danger: the program is stopped by SIGSTOP, and by the freezer cgroup, while it is read, and goes on
 # program: busy busy.c
 # needs: root
-# allocators: glibc jemalloc
+# allocators: glibc jemalloc (it is about what reads the program)
 # deadline: 60
 set -u
 dumps=$(sed -n 's/.*SQUALL_DIR=\([^ ]*\).*/\1/p' <<<"$WRAP")

@@ -2,7 +2,7 @@
 # danger: SQUALL_DIR is a dangling link, a fifo, a device, /dev/full, a file, /proc, empty, too long, odd bytes
 # program: worker worker.c
 # needs: unshare root
-# allocators: glibc
+# allocators: glibc (it is about squall's own file)
 # lines: 40
 # processes: 0
 # deadline: 60

@@ -2,7 +2,7 @@
 # danger: another preload (libeatmydata, libfaketime, an allocator) before squall and behind it
 # program: worker worker.c
 # needs: /usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1 libeatmydata.so
-# allocators: glibc
+# allocators: glibc (it preloads the other allocators itself)
 # lines: 30
 # deadline: 60
 #

@@ -79,6 +79,7 @@ build() {
         compile "$here/src/${words[1]}" "$DANGER_BIN/${words[0]}" "${words[@]:2}" || return 1
     done < <(told "$file" program)
     line=$(told "$file" build)
+    # shellcheck disable=SC2016 # as it stands in the file
     line=${line//'$DANGER_BIN'/"$DANGER_BIN"}
     [[ $file == *.sh ]] || compile "$file" "$DANGER_BIN/$(basename "${file%.*}")" ${line:+$line}
 }

@@ -2,7 +2,7 @@
 # danger: a setuid program (AT_SECURE) that the loader lets squall into: the environment says nothing then
 # program: worker worker.c
 # needs: root setpriv unshare setcap /lib/x86_64-linux-gnu/libmemusage.so
-# allocators: glibc
+# allocators: glibc (the loader's search path for a setuid program has no other)
 # lines: 4
 # allow: sums
 #

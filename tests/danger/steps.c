@@ -2,7 +2,7 @@
  * library: libstep.so step_malloc.c
  * build: -L$DANGER_BIN -l:libstep.so
  * allocators: glibc (the program's own is not stepped through; the others must not be interrupted)
- * allow: sums
+ * allow: sums frees negative absurd
  * deadline: 60
  *
  * The trap flag gives a SIGTRAP after each instruction, once, to know them all; then each has a

@@ -2,7 +2,7 @@
 # danger: ptrace: strace -f from the start and attached; gdb to a breakpoint, a call of malloc, detach, attach
 # program: worker worker.c
 # needs: gdb strace
-# allocators: glibc jemalloc
+# allocators: glibc jemalloc (tracers do not look at the allocator)
 # deadline: 60
 set -u
 worker=$DANGER_BIN/worker
