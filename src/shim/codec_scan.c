@@ -12,6 +12,7 @@
 
 #define NAME_MAX_LENGTH 512u
 #define SYMBOLS_MAX (1u << 24)
+#define CHAIN_MAX 65536u /* a linker's hash tables have chains of some ten symbols */
 #define TABLE_MAX (256ull << 20) /* a table that is larger is left to the report */
 
 struct table {
@@ -149,7 +150,7 @@ static uint64_t count_gnu(const struct module *m, uint64_t at) {
     }
     if (last < head[1])
         return head[1];
-    for (uint32_t value = 0; last < SYMBOLS_MAX; last++) {
+    for (uint32_t value = 0, n = 0; n < CHAIN_MAX && last < SYMBOLS_MAX; n++, last++) {
         if (!fetch(m, chains + (last - head[1]) * 4ull, &value, sizeof value))
             return 0;
         if (value & 1)
