@@ -107,7 +107,7 @@ static void add_rates(struct line *line, const struct analysis *a,
     char x[32], y[32];
     line_pad(line, INDENT);
     if (a->seconds > 0)
-        line_add(line, PLAIN, "%s/s · ", bytes(x, (uint64_t)site->bytes_per_second));
+        line_add(line, PLAIN, "%s/s · ", bytes(x, analyse_whole(site->bytes_per_second)));
     if (a->seconds > 0 && site->allocs_per_second < 10)
         line_add(line, PLAIN, "%.1f blocks/s", site->allocs_per_second);
     else if (a->seconds > 0)
