@@ -58,7 +58,8 @@ help:
 	  'make check-real  the full matrix of real programs and allocators' \
 	  'make check-go    a Go producer by every version of Go that Debian has' \
 	  'make soak        the same, disturbed in all ways, 500 times' \
-	  'make check-rules only the rules of the house' \
+	  'make fuzz        hostile input by libFuzzer, FUZZ_SECONDS (600) for each harness' \
+  'make check-rules only the rules of the house' \
 	  'make bench       speed and memory beside the peers (QUICK=1: some minutes)' \
 	  'make install     to PREFIX (/usr/local), under DESTDIR; make uninstall' \
 	  'make deb         a Debian package, build/squall_$(VERSION)-1_ARCH.deb' \
@@ -165,6 +166,7 @@ $(filter-out $(UNIT_SHIM),$(UNIT_BIN)): $(B)/%: $(B)/read/%.o $(READ_OBJ) $(HELP
   $(UNIT_SRC:%.c=$(B)/read/%.d)
 
 include tests/unit/unwind/unwind.mk
+include tests/fuzz/fuzz.mk
 
 # ---- use ----
 
@@ -179,7 +181,7 @@ check:
 	@tests/run.sh
 
 .PHONY: tests
-tests: $(UNIT_BIN) $(UNWIND_TESTS) $(B)/$(UNWIND_DIR)/unwind_rules
+tests: $(UNIT_BIN) $(FUZZ_BIN) $(UNWIND_TESTS) $(B)/$(UNWIND_DIR)/unwind_rules
 
 check-rules: all
 	@tests/run.sh rules

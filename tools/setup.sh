@@ -1,7 +1,7 @@
 #!/bin/bash
 # Finds which Debian packages are missing for the named groups, says which, and installs them.
 #
-#   tools/setup.sh [-n] GROUP…   groups: build page demo check real package bench; -n only says what
+#   tools/setup.sh [-n] GROUP…   groups: build page demo check real package bench fuzz; -n only says what
 #                                is missing
 #
 # Quiet and quick when nothing is missing. Needs root or sudo only to install. Servers among the
@@ -31,6 +31,8 @@ declare -A PACKAGES=(
         debootstrap golang-go chromium valgrind libdevel-nytprof-perl python3-jsonschema"
     # The package, and what judges it.
     [package]="dpkg-dev lintian"
+    # What `make fuzz` is built with.
+    [fuzz]="clang libclang-rt-dev llvm"
     # The peers that `make bench` compares with.
     [bench]="heaptrack libjemalloc2 libgoogle-perftools4 zstd"
 )
