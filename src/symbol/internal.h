@@ -114,6 +114,11 @@ void symbol_source_open(struct source *source, struct finder *finder,
                         const struct symbol_module *module);
 void symbol_source_close(struct source *source);
 
+/* ---- cut.c ---- */
+
+/* From now on a file that is cut while it is mapped reads as zeros there. */
+void symbol_survive_cuts(void);
+
 /* ---- go.c: names of Go programs ---- */
 
 struct go_names {

@@ -599,6 +599,29 @@ static void test_broken_files_do_not_crash(void **state) {
     free(whole);
 }
 
+/* Cut while it is open: between its symbol table and its DWARF, and before either. */
+static void test_files_cut_under_our_hands(void **state) {
+    (void)state;
+    static uint64_t addresses[64];
+    static const off_t lengths[] = {0, 4096, 8192};
+    uint32_t count = call_sites(in_folder("a"), addresses, 64);
+    for (unsigned i = 0; i < 2 * ARRAY_SIZE(lengths); i++) {
+        struct symbol_frame frames[16];
+        struct symbols *s = symbol_open(NULL);
+        run("cp a cut");
+        uint32_t m = module(s, in_folder("cut"));
+        if (i % 2)
+            symbol_function(s, m, addresses[0]);
+        else
+            symbol_contains(s, m); /* opens it */
+        assert_int_equal(truncate(in_folder("cut"), lengths[i / 2]), 0);
+        symbol_trouble(s, m);
+        for (uint32_t k = 0; k < count; k++)
+            assert_true(symbol_frames(s, m, addresses[k], frames, 16) >= 1);
+        symbol_close(s);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_innermost_span_is_found),
@@ -615,6 +638,7 @@ int main(void) {
         cmocka_unit_test(test_codecs_by_their_data),
         cmocka_unit_test(test_codecs_at_any_place),
         cmocka_unit_test(test_broken_files_do_not_crash),
+        cmocka_unit_test(test_files_cut_under_our_hands),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
