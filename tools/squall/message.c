@@ -40,6 +40,7 @@ int command_default_folder(const char *command, char *path, size_t size) {
         return COMMAND_OK;
     message("%s: no folder to look in: %s", command,
             status == -ENAMETOOLONG ? "the name in the environment is too long"
+            : status == -EPERM      ? "somebody else has taken the names of ours"
                                     : strerror(-status));
     return COMMAND_USAGE;
 }
