@@ -27,18 +27,28 @@ int tool_main(int argc, char **argv); /* main of tools/squall/main.c */
         return -EIO;              \
     }
 CANNOT(profile_load)
-CANNOT(profile_load_pid)
 CANNOT(profile_newest)
 CANNOT(profile_list)
 CANNOT(profile_remove)
-CANNOT(profile_pack)
-CANNOT(profile_pack_found)
-CANNOT(profile_merge)
 CANNOT(profile_find)
-CANNOT(profile_find_pid)
-CANNOT(watch_open)
 CANNOT(watch_list_find)
 CANNOT(top_screen_open)
+
+/* These say why. */
+#define CANNOT_SAY(function, ...)                                     \
+    int __wrap_##function(__VA_ARGS__, struct profile_error *error);  \
+    int __wrap_##function(__VA_ARGS__, struct profile_error *error) { \
+        *error = (struct profile_error){.text = "cannot"};            \
+        return -EIO;                                                  \
+    }
+#define ANY __attribute__((unused)) const void *
+#define NUMBER __attribute__((unused)) uint32_t
+CANNOT_SAY(profile_load_pid, NUMBER a, ANY b)
+CANNOT_SAY(profile_find_pid, NUMBER a, ANY b)
+CANNOT_SAY(watch_open, NUMBER a, ANY b)
+CANNOT_SAY(profile_pack_found, ANY a, ANY b, ANY c, ANY d)
+CANNOT_SAY(profile_merge, ANY a, NUMBER b, ANY c, ANY d, ANY e, ANY f)
+CANNOT_SAY(profile_pack, ANY a, NUMBER b, ANY c, ANY d, NUMBER e, ANY f, ANY g, NUMBER h)
 
 int __wrap_profile_pack_check(const char *path, struct profile_error *error);
 int __wrap_profile_pack_check(const char *path, struct profile_error *error) {
