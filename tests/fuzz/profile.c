@@ -85,7 +85,7 @@ static void check_export(const struct analysis *a, struct analyse_names *names,
     end(&o);
     if (format == RENDER_PPROF)
         fuzz_check_pprof(o.text, o.size);
-    else if (format == RENDER_FOLDED)
+    else if (format == RENDER_FOLDED || format == RENDER_HEAP)
         fuzz_check_text(o.text, o.size);
     else if (format == RENDER_CSV)
         fuzz_check_csv(o.text, o.size);
