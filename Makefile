@@ -61,6 +61,7 @@ help:
 	  'make check-real  the full matrix of real programs and allocators' \
 	  'make check-go    a Go producer by every version of Go that Debian has' \
 	  'make soak        the same, disturbed in all ways, 500 times; every danger 20 times; 64 threads for ten minutes' \
+	  'make fuzz        hostile input by libFuzzer, FUZZ_SECONDS (600) for each harness' \
 	  'make check-judges  test suites of others with squall and without, compared (an hour)' \
 	  'make check-rules only the rules of the house' \
 	  'make coverage    lines of the library and of the companion that the tests run' \
@@ -149,7 +150,7 @@ FORCE:
 
 # Tests of the shim's rooms link what they need of the shim (never its hooks), the others the
 # reading half.
-UNIT_SHIM := $(patsubst %,$(B)/tests/unit/%_test,decide live live_map lives index conf block insn move)
+UNIT_SHIM := $(patsubst %,$(B)/tests/unit/%_test,decide live live_map lives index conf block insn move rule codec_scan module_elf)
 HELP_OBJ := $(TEST_HELP:%.c=$(B)/read/%.o)
 
 SHIM_PARTS ?= $(SHIM_OBJ)
@@ -171,6 +172,7 @@ $(filter-out $(UNIT_SHIM),$(UNIT_BIN)): $(B)/%: $(B)/read/%.o $(READ_OBJ) $(HELP
   $(UNIT_SRC:%.c=$(B)/read/%.d)
 
 include tests/unit/unwind/unwind.mk
+include tests/fuzz/fuzz.mk
 
 # ---- use ----
 
@@ -185,7 +187,7 @@ check:
 	@tests/run.sh
 
 .PHONY: tests
-tests: $(UNIT_BIN) $(UNWIND_TESTS) $(B)/$(UNWIND_DIR)/unwind_rules
+tests: $(UNIT_BIN) $(FUZZ_BIN) $(UNWIND_TESTS) $(B)/$(UNWIND_DIR)/unwind_rules
 
 check-rules: all
 	@tests/run.sh rules

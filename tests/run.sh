@@ -2,7 +2,7 @@
 # Runs the tests and counts them; tests/README.md says what a test is. The last line is
 # `N passed, N failed`.
 #
-#   tests/run.sh [GROUP|FILE]…      groups: unit targets danger cli rules go real (all by default)
+#   tests/run.sh [GROUP|FILE]…      groups: unit targets danger cli rules fuzz go real (all by default)
 set -u
 
 SQUALL_ROOT=$(cd "$(dirname "$0")/.." && pwd)
@@ -27,6 +27,7 @@ files_of() {
         compgen -G "$SQUALL_ROOT/tests/$1/*.sh" | grep -vE '/(lib|debootstrap)\.sh$' | sort
         ;;
     danger) find "$SQUALL_ROOT/tests/danger" -maxdepth 1 -type f -regex '.*\.\(c\|cc\|sh\)' ! -name run.sh | sort ;;
+    fuzz) printf '%s\n' "$SQUALL_ROOT/tests/fuzz/replay.sh" ;;
     go) printf '%s\n' "$SQUALL_ROOT/tests/go/check.sh" ;;
     real) printf '%s\n' "$SQUALL_ROOT/tests/real/subset.sh" ;;
     *) realpath -- "$1" ;;
@@ -120,7 +121,7 @@ count_one() {
     [ -z "${V:-}" ] || echo "$name: $good passed, $bad failed"
 }
 
-[ $# -gt 0 ] || set -- unit targets danger cli rules go real
+[ $# -gt 0 ] || set -- unit targets danger cli rules fuzz go real
 files=()
 for group; do
     mapfile -t -O ${#files[@]} files < <(files_of "$group")

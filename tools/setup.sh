@@ -1,7 +1,7 @@
 #!/bin/bash
 # Finds which Debian packages are missing for the named groups, says which, and installs them.
 #
-#   tools/setup.sh [-n] GROUP…   groups: build page demo check real judges package bench; -n only
+#   tools/setup.sh [-n] GROUP…   groups: build page demo check real judges package bench fuzz; -n only
 #                                says what is missing
 #
 # Quiet and quick when nothing is missing. Needs root or sudo only to install. Servers among the
@@ -34,6 +34,8 @@ declare -A PACKAGES=(
     [judges]="dpkg-dev xz-utils zstd tcl tcl-dev perl"
     # The package, and what judges it.
     [package]="dpkg-dev lintian"
+    # What `make fuzz` is built with.
+    [fuzz]="clang libclang-rt-dev llvm"
     # The peers that `make bench` compares with.
     [bench]="heaptrack libjemalloc2 libgoogle-perftools4 zstd"
 )

@@ -186,6 +186,14 @@ int analyse_process(struct analysis *a, const struct profile_process *p,
                     const struct analyse_options *options, struct analyse_names *names);
 void analyse_free(struct analysis *a);
 
+/* A figure without its fraction. What a damaged region says may be beyond every integer, or no number:
+ * then it is the nearest one that is. */
+INLINE uint64_t analyse_whole(double figure) {
+    if (!(figure >= 1))
+        return 0;
+    return figure < 18446744073709549568.0 ? (uint64_t)figure : UINT64_MAX;
+}
+
 /* ---- numbers for people: "3.49 MiB", "12.3 ms", "1,234,567"; all return `out` ---- */
 
 const char *analyse_format_bytes(char *out, size_t size, uint64_t bytes);

@@ -120,7 +120,7 @@ void finding_find_knee(struct finding_work *work) {
     bool has_wall = levels[0].has_wall;
     uint32_t i = find_level(levels, count, has_wall ? NEARLY_WALL : NEARLY, 0);
     double cpus = has_workers(p) ? 0 : processors(levels + i, count - i);
-    uint32_t by_cpu = cpus <= 0 ? 0 : cpus < 1 ? 1 : (uint32_t)(cpus + 0.5);
+    uint32_t by_cpu = cpus <= 0 ? 0 : cpus < 1 ? 1 : cpus < 1e6 ? (uint32_t)(cpus + 0.5) : 1000000;
     if (by_cpu && by_cpu < levels[i].level) {
         /* A busy machine gives more to more threads: as many processors are as good. */
         uint32_t lower = find_level(levels, count, ROUGHLY, cpus);
@@ -187,7 +187,7 @@ void finding_concurrency(struct finding_work *work) {
         return;
     add_all(work, &sum);
     struct analyse_finding *f = finding_begin(work, "concurrency-past-throughput", sum.worst,
-                                              (uint64_t)((double)sum.bytes * knee->share_above));
+                                              analyse_whole((double)sum.bytes * knee->share_above));
     if (!f)
         return;
     uint64_t spared = sum.peak_bytes - sum.capped_bytes;
@@ -206,8 +206,8 @@ void finding_concurrency(struct finding_work *work) {
             "calls had");
     else
         finding_say(work, &f->summary, " (%s/s with %s, %s/s with %u)",
-                    analyse_format_bytes(a, sizeof(a), (uint64_t)knee->throughput), few,
-                    analyse_format_bytes(b, sizeof(b), (uint64_t)knee->throughput_max), knee->max);
+                    analyse_format_bytes(a, sizeof(a), analyse_whole(knee->throughput)), few,
+                    analyse_format_bytes(b, sizeof(b), analyse_whole(knee->throughput_max)), knee->max);
     if (knee->waiting > 0)
         finding_say(work, &f->summary, "; beyond it, calls waited %.0f %% of their time",
                     knee->waiting * 100);

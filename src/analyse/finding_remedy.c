@@ -23,7 +23,7 @@ static void bound_pool(struct finding_sum *sum, const struct finding_calls *call
     uint64_t bound = calls->level * ((sum->allocs + messages - 1) / messages);
     if (bound == 0 || bound >= sum->pool)
         return;
-    sum->pool_bytes = (uint64_t)((double)sum->pool_bytes * (double)bound / (double)sum->pool);
+    sum->pool_bytes = analyse_whole((double)sum->pool_bytes * (double)bound / (double)sum->pool);
     sum->pool = bound;
 }
 

@@ -132,7 +132,7 @@ void finding_sizes(struct finding_work *work) {
         if (!find_small(sizes, &small))
             continue;
         double share = (double)small.source_bytes / (double)small.all_source;
-        uint64_t bytes = (uint64_t)((double)bytes_of(work, function, &worst) * share);
+        uint64_t bytes = analyse_whole((double)bytes_of(work, function, &worst) * share);
         struct analyse_finding *f =
             finding_begin(work, "small-messages-hardly-shrink", worst, bytes);
         if (f)

@@ -34,8 +34,8 @@ const char *analyse_format_time(char *out, size_t size, double ns) {
     else if (ns < 120e9)
         three_digits(out, size, ns / 1e9, "s");
     else if (ns < 7200e9)
-        snprintf(out, size, "%.0f min %02.0f s", (double)(uint64_t)(ns / 60e9),
-                 (double)((uint64_t)(ns / 1e9) % 60));
+        snprintf(out, size, "%.0f min %02.0f s", (double)analyse_whole(ns / 60e9),
+                 (double)(analyse_whole(ns / 1e9) % 60));
     else
         three_digits(out, size, ns / 3600e9, "h");
     return out;

@@ -24,7 +24,7 @@ static uint64_t clamp(double value, const struct analyse_spread *spread) {
         return spread->min;
     if (value >= (double)spread->max)
         return spread->max;
-    return (uint64_t)(value + 0.5);
+    return analyse_whole(value + 0.5);
 }
 
 void analyse_spread_quantiles(struct analyse_spread *spread, const uint32_t *classes, double unit) {

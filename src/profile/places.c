@@ -18,6 +18,13 @@ static bool is_own_folder(const char *path) {
     return lstat(path, &s) == 0 && S_ISDIR(s.st_mode) && s.st_uid == geteuid();
 }
 
+/* Somebody else was there first, in a folder that everybody may write to: what is in it is not what
+ * the shim, which refuses it, wrote. */
+static bool is_taken(const char *path) {
+    struct stat s;
+    return lstat(path, &s) == 0 && !is_own_folder(path);
+}
+
 int profile_default_folder(char *path, size_t size) {
     const char *folder = getenv("SQUALL_DIR"), *runtime = getenv("XDG_RUNTIME_DIR");
     unsigned uid = geteuid();
@@ -34,9 +41,9 @@ int profile_default_folder(char *path, size_t size) {
     /* The last resort, if it is the one that was made; else where the shim would begin. */
     if (status == 0 && is_own_folder(path) && !is_own_folder(shm))
         return 0;
-    return access("/dev/shm", W_OK) == 0 || is_own_folder(shm)
-               ? fits(snprintf(path, size, "%s", shm), size)
-               : status;
+    if (is_own_folder(shm) || (access("/dev/shm", W_OK) == 0 && !is_taken(shm)))
+        return fits(snprintf(path, size, "%s", shm), size);
+    return status == 0 && is_taken(path) ? -EPERM : status;
 }
 
 struct places {

@@ -279,7 +279,7 @@ uint64_t profile_class_start(uint32_t class);
 /* ---- folders ---- */
 
 /* Where the shim would write: SQUALL_DIR, or the first usable of its other places. Returns 0 and
- * a path in `path`. */
+ * a path in `path`; -EPERM where other users have taken all names. */
 int profile_default_folder(char *path, size_t size);
 /* Every place in which the shim may have left a region for us to read, those that exist: `folder`
  * (NULL = SQUALL_DIR, if set), its own choices for our user and, for root, for every user (programs

@@ -43,7 +43,7 @@ const char *render_short_count(char *out, size_t size, double count) {
 }
 
 const char *render_age(char *out, size_t size, double seconds) {
-    unsigned long long s = seconds < 0 ? 0 : (unsigned long long)seconds;
+    unsigned long long s = analyse_whole(seconds);
     if (s < 120)
         snprintf(out, size, "%llus", s);
     else if (s < 3600)

@@ -30,11 +30,11 @@ static const char *number(char *out, size_t size, enum form form, double value) 
     if (form == RATIO || (value > 0 && value < 100 && form != TIME))
         snprintf(out, size, form == BYTES ? "%.3g B" : "%.3g", value);
     else if (form == BYTES)
-        analyse_format_bytes(out, size, (uint64_t)(value + 0.5));
+        analyse_format_bytes(out, size, analyse_whole(value + 0.5));
     else if (form == TIME)
         analyse_format_time(out, size, value);
     else
-        analyse_format_count(out, size, (uint64_t)(value + 0.5));
+        analyse_format_count(out, size, analyse_whole(value + 0.5));
     return out;
 }
 

@@ -20,6 +20,10 @@ void buffer_add(struct buffer *buffer, const char *text, size_t length);
  * `printable`, control characters and those that change the direction of writing are too. */
 void buffer_add_utf8(struct buffer *buffer, const char *text, bool printable);
 const char *buffer_text(const struct buffer *buffer);
+/* Of valid text: whether all beyond ASCII's controls is printable in that sense; and adds it as it
+ * stands in a JSON string, with the rest as \uXXXX. */
+bool utf8_is_printable(const char *text);
+void buffer_add_escaped(struct buffer *buffer, const char *text);
 
 /* Characters of valid UTF-8 text; combining and wide ones count as one. */
 unsigned utf8_columns(const char *text);

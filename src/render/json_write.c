@@ -36,11 +36,32 @@ static void check(struct render_json *json, yajl_gen_status status) {
         json->error = -EINVAL;
 }
 
+/* yajl writes a number as it is given, whatever stands in it. */
+void json_raw(struct render_json *json, const char *text, size_t length) {
+    check(json, yajl_gen_number(json->gen, text, length));
+}
+
+/* JSON is looked at on terminals, too: what would speak to one is written by its number. */
+static void escaped_string(struct render_json *json) {
+    struct buffer escaped = {0};
+    buffer_add(&escaped, "\"", 1);
+    buffer_add_escaped(&escaped, buffer_text(&json->scratch));
+    buffer_add(&escaped, "\"", 1);
+    if (escaped.failed && !json->error)
+        json->error = -ENOMEM;
+    json_raw(json, buffer_text(&escaped), escaped.length);
+    buffer_free(&escaped);
+}
+
 void json_string(struct render_json *json, const char *text) {
     buffer_clear(&json->scratch);
     buffer_add_utf8(&json->scratch, text, false);
     if (json->scratch.failed && !json->error)
         json->error = -ENOMEM;
+    if (UNLIKELY(!utf8_is_printable(buffer_text(&json->scratch)))) {
+        escaped_string(json);
+        return;
+    }
     check(json, yajl_gen_string(json->gen, (const unsigned char *)buffer_text(&json->scratch),
                                 json->scratch.length));
 }
@@ -66,11 +87,6 @@ void json_number(struct render_json *json, const char *format, ...) {
         if (*c == ',')
             *c = '.';
     check(json, yajl_gen_number(json->gen, text, (size_t)length));
-}
-
-/* yajl writes a number as it is given, whatever stands in it. */
-void json_raw(struct render_json *json, const char *text, size_t length) {
-    check(json, yajl_gen_number(json->gen, text, length));
 }
 
 void json_integer(struct render_json *json, uint64_t value) {

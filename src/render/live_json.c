@@ -25,7 +25,7 @@ static void signed_integer(struct render_json *json, const char *name, int64_t v
 
 static uint64_t to_ns(struct watch *watch, uint64_t ticks) {
     const struct analysis *a = watch_analysis(watch);
-    return a ? (uint64_t)((double)ticks / a->process->ticks_per_ns) : 0;
+    return a ? analyse_whole((double)ticks / a->process->ticks_per_ns) : 0;
 }
 
 static void write_lost(struct render_json *json, const struct profile_counters *c) {

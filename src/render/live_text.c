@@ -19,7 +19,7 @@ static double per_second(uint64_t sum, double seconds) {
 }
 
 static uint64_t rate(uint64_t sum, double seconds) {
-    return (uint64_t)per_second(sum, seconds);
+    return analyse_whole(per_second(sum, seconds));
 }
 
 /* ---- a line a moment ---- */

@@ -51,7 +51,7 @@ static void add_totals(struct line *line, const struct analysis *a) {
     if (a->seconds > 0)
         line_add(
             line, PLAIN, " · %s/s",
-            analyse_format_bytes(x, sizeof(x), (uint64_t)((double)totals->bytes / a->seconds)));
+            analyse_format_bytes(x, sizeof(x), analyse_whole((double)totals->bytes / a->seconds)));
     line_add(line, PLAIN, " · live %s%s · peak %s%s", totals->estimated ? "~" : "",
              analyse_format_bytes(x, sizeof(x), totals->live_bytes),
              totals->peak_is_lower_bound ? "≥ " : "",

@@ -51,7 +51,7 @@ static const char *value_of(char *out, size_t size, enum form form,
         return analyse_format_count(out, size, evidence->integer);
     case BYTES:
     case RATE:
-        return analyse_format_bytes(out, size, (uint64_t)number);
+        return analyse_format_bytes(out, size, analyse_whole(number));
     case SHARE:
         snprintf(out, size, "%.1f %%", number * 100);
         return out;

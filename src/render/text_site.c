@@ -35,7 +35,7 @@ static void add_blocks(struct line *line, const struct analyse_site *site) {
         return;
     }
     line_add(line, BOLD, "…%s", bytes(c, size->max));
-    line_add(line, PLAIN, ", mean %s", bytes(a, (uint64_t)(size->mean + 0.5)));
+    line_add(line, PLAIN, ", mean %s", bytes(a, analyse_whole(size->mean + 0.5)));
     if (size->quantiles)
         line_add(line, PLAIN, ", p50 %s", bytes(b, size->p50));
 }
@@ -107,11 +107,11 @@ static void add_rates(struct line *line, const struct analysis *a,
     char x[32], y[32];
     line_pad(line, INDENT);
     if (a->seconds > 0)
-        line_add(line, PLAIN, "%s/s · ", bytes(x, (uint64_t)site->bytes_per_second));
+        line_add(line, PLAIN, "%s/s · ", bytes(x, analyse_whole(site->bytes_per_second)));
     if (a->seconds > 0 && site->allocs_per_second < 10)
         line_add(line, PLAIN, "%.1f blocks/s", site->allocs_per_second);
     else if (a->seconds > 0)
-        line_add(line, PLAIN, "%s blocks/s", count(y, (uint64_t)(site->allocs_per_second + 0.5)));
+        line_add(line, PLAIN, "%s blocks/s", count(y, analyse_whole(site->allocs_per_second + 0.5)));
     else
         line_add(line, PLAIN, "rate not known");
     if (site->sums.allocator_ns && site->sums.allocs)

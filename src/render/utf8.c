@@ -1,4 +1,5 @@
 /* Bytes of unknown origin made valid UTF-8, and fit for a terminal. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,6 +70,30 @@ static bool is_printable(uint32_t code) {
     return !(code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x061c ||
              (code >= 0x200e && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) ||
              (code >= 0x2066 && code <= 0x2069));
+}
+
+/* Only these bytes begin one that is not ASCII's: C1 controls, U+061C, U+2000 to U+2FFF. */
+bool utf8_is_printable(const char *text) {
+    const unsigned char *s = (const unsigned char *)text;
+    for (uint32_t code; (s = (const unsigned char *)strpbrk((const char *)s, "\x7f\xc2\xd8\xe2"));
+         s++)
+        if (decode(s, &code) && !is_printable(code))
+            return false;
+    return true;
+}
+
+void buffer_add_escaped(struct buffer *buffer, const char *text) {
+    const unsigned char *s = (const unsigned char *)text;
+    size_t length;
+    for (uint32_t code; *s && (length = decode(s, &code)); s += length) {
+        char number[16];
+        int size = 0;
+        if (!is_printable(code)) /* none is above U+FFFF */
+            size = snprintf(number, sizeof number, "\\u%04x", (unsigned)code);
+        else if (code == '"' || code == '\\')
+            size = snprintf(number, sizeof number, "\\%c", (char)code);
+        buffer_add(buffer, size ? number : (const char *)s, size ? (size_t)size : length);
+    }
 }
 
 void buffer_add_utf8(struct buffer *buffer, const char *text, bool printable) {

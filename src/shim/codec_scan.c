@@ -12,6 +12,7 @@
 
 #define NAME_MAX_LENGTH 512u
 #define SYMBOLS_MAX (1u << 24)
+#define CHAIN_MAX 65536u /* a linker's hash tables have chains of some ten symbols */
 #define TABLE_MAX (256ull << 20) /* a table that is larger is left to the report */
 
 struct table {
@@ -84,6 +85,11 @@ static void scan_table(const struct codec_scan *scan, const struct table *t) {
     }
 }
 
+/* Loops over symbols may be made of instructions that fault where they are not aligned. */
+static bool is_aligned(uint64_t at) {
+    return at % _Alignof(Elf64_Sym) == 0;
+}
+
 /* ---- private memory ---- */
 
 static void *map_private(uint64_t size) {
@@ -144,7 +150,7 @@ static uint64_t count_gnu(const struct module *m, uint64_t at) {
     }
     if (last < head[1])
         return head[1];
-    for (uint32_t value = 0; last < SYMBOLS_MAX; last++) {
+    for (uint32_t value = 0, n = 0; n < CHAIN_MAX && last < SYMBOLS_MAX; n++, last++) {
         if (!fetch(m, chains + (last - head[1]) * 4ull, &value, sizeof value))
             return 0;
         if (value & 1)
@@ -166,8 +172,9 @@ static int scan_loaded(const struct codec_scan *scan) {
     else if (fetch(m, d.hash, head, sizeof head) && head[1] < SYMBOLS_MAX)
         t.count = head[1];
     uint64_t bytes = t.count * sizeof *t.symbols;
-    if (d.symbols < m->start || d.symbols > m->end || m->end - d.symbols < bytes ||
-        d.strings < m->start || d.strings > m->end || m->end - d.strings < d.strings_size)
+    if (!is_aligned(d.symbols) || d.symbols < m->start || d.symbols > m->end ||
+        m->end - d.symbols < bytes || d.strings < m->start || d.strings > m->end ||
+        m->end - d.strings < d.strings_size)
         return -ENOEXEC;
     t.strings_size = d.strings_size;
     if (m->steady) {
@@ -266,6 +273,8 @@ static int scan_open_file(const struct codec_scan *scan, int fd) {
         return -ESTALE;
     if (!find_symtab(fd, &symbols, &strings))
         return 0;
+    if (!is_aligned(symbols.sh_offset))
+        return -ENOEXEC;
     const char *symbols_at = map_section(fd, &symbols, (uint64_t)st.st_size);
     const char *strings_at = map_section(fd, &strings, (uint64_t)st.st_size);
     if (symbols_at && strings_at) {

@@ -9,6 +9,7 @@
 #define HEADERS_MAX 128u
 #define SCAN_PAGES 65536u
 #define NOTES_MAX 4096u
+#define CHAIN_MAX 65536u /* a linker's hash tables have chains of some ten symbols */
 
 /* Copies from the module's memory; all or nothing. */
 static bool fetch(const struct module *m, uint64_t address, void *dst, size_t size) {
@@ -162,13 +163,14 @@ static bool defines_gnu(const struct module *m, const struct symbols *s, const c
     uint64_t chains = buckets + head[0] * 4ull;
     if (!fetch(m, buckets + hash % head[0] * 4ull, &i, sizeof i) || i < head[1])
         return false;
-    do {
+    for (uint32_t n = 0; n < CHAIN_MAX; n++, i++) {
         if (!fetch(m, chains + (i - head[1]) * 4ull, &value, sizeof value))
             return false;
         if ((value | 1) == (hash | 1) && is_definition(m, s, i, name))
             return true;
-        i++;
-    } while (!(value & 1));
+        if (value & 1)
+            return false;
+    }
     return false;
 }
 
@@ -181,7 +183,8 @@ static bool defines_old(const struct module *m, const struct symbols *s, const c
     if (!fetch(m, s->hash, head, sizeof head) || !head[0])
         return false;
     uint64_t at = s->hash + sizeof head + hash % head[0] * 4ull;
-    for (uint32_t n = 0; n < head[1] && fetch(m, at, &i, sizeof i) && i; n++) {
+    /* It may lead back to where it began. */
+    for (uint32_t n = 0; n < head[1] && n < CHAIN_MAX && fetch(m, at, &i, sizeof i) && i; n++) {
         if (is_definition(m, s, i, name))
             return true;
         at = s->hash + sizeof head + (head[0] + (uint64_t)i) * 4;

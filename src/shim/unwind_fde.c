@@ -89,6 +89,13 @@ int64_t fde_get_sleb(struct fde_reader *r) {
     }
 }
 
+void fde_skip(struct fde_reader *r, uint64_t n) {
+    if (r->pos > r->end || n > r->end - r->pos)
+        r->bad = true;
+    else
+        r->pos += n;
+}
+
 enum { ENC_OMIT = 0xff, ENC_PCREL = 0x10, ENC_DATAREL = 0x30, ENC_INDIRECT = 0x80 };
 
 /* A pointer as the exception tables write it. Indirect ones (personality routines) are not

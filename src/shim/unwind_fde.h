@@ -29,6 +29,8 @@ uint8_t fde_get8(struct fde_reader *r);
 uint64_t fde_get(struct fde_reader *r, unsigned n); /* little endian, n <= 8 */
 uint64_t fde_get_uleb(struct fde_reader *r);
 int64_t fde_get_sleb(struct fde_reader *r);
+/* Passes over `n` bytes, never backwards: more than the module has is bad. */
+void fde_skip(struct fde_reader *r, uint64_t n);
 
 struct fde {
     uint64_t cie_code, cie_end; /* the CFA program that both begin with */

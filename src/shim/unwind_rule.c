@@ -23,6 +23,16 @@ struct value {
 
 #define EXPRESSION_DEPTH 6u
 
+/* Numbers of anybody's that wrap around: what comes of it is RULE_HARD or a wrong place, never
+ * undefined. */
+static int64_t add(int64_t a, int64_t b) {
+    return (int64_t)((uint64_t)a + (uint64_t)b);
+}
+
+static int64_t multiply(int64_t a, int64_t b) {
+    return (int64_t)((uint64_t)a * (uint64_t)b);
+}
+
 enum {
     OP_DEREF = 0x06,
     OP_CONST1U = 0x08,
@@ -44,7 +54,7 @@ enum {
 static bool apply_binary(uint8_t op, struct value *a, const struct value *b) {
     bool constants = a->base == VALUE_CONSTANT && b->base == VALUE_CONSTANT;
     if (op == OP_PLUS) {
-        int64_t sum = a->outer + b->outer;
+        int64_t sum = add(a->outer, b->outer);
         if (b->base != VALUE_CONSTANT) {
             if (a->base != VALUE_CONSTANT)
                 return false;
@@ -54,7 +64,7 @@ static bool apply_binary(uint8_t op, struct value *a, const struct value *b) {
         return true;
     }
     if (op == OP_MINUS && b->base == VALUE_CONSTANT) {
-        a->outer -= b->outer;
+        a->outer = add(a->outer, multiply(b->outer, -1));
         return true;
     }
     if (!constants)
@@ -75,7 +85,7 @@ static int apply(struct fde_reader *r, uint8_t op, struct value *top, unsigned d
     if (op == OP_PLUS_UCONST) {
         if (depth < 1)
             return -9;
-        top->outer += (int64_t)fde_get_uleb(r);
+        top->outer = add(top->outer, (int64_t)fde_get_uleb(r));
         return 0;
     }
     if (op == OP_DEREF) {
@@ -110,7 +120,7 @@ static bool push(struct fde_reader *r, uint8_t op, uint64_t address, struct valu
         unsigned reg = op - OP_BREG0;
         v->outer = fde_get_sleb(r);
         if (reg == FDE_RA) /* the address itself: PLT stubs ask where in the stub it is */
-            v->outer += (int64_t)address;
+            v->outer = add(v->outer, (int64_t)address);
         else if (reg == REG_RSP || reg == REG_RBP)
             v->base = reg == REG_RSP ? VALUE_RSP : VALUE_RBP;
         else
@@ -126,8 +136,13 @@ static struct value evaluate(struct fde_reader *r, uint64_t address, bool with_c
     struct value stack[EXPRESSION_DEPTH], unknown = {0, 0, VALUE_UNKNOWN, false};
     unsigned depth = 0;
     uint64_t size = fde_get_uleb(r);
-    uint64_t end = r->pos + size;
+    uint64_t start = r->pos;
     bool ok = size < 256;
+    fde_skip(r, size);
+    if (r->bad)
+        return unknown;
+    uint64_t end = r->pos;
+    r->pos = start;
     if (with_cfa) {
         stack[0] = unknown;
         stack[0].base = VALUE_CFA;
@@ -219,17 +234,17 @@ static bool run_register(struct fde_reader *r, struct machine *m, const struct f
     case 0x05: /* offset_extended */
         reg = fde_get_uleb(r);
         n = (int64_t)fde_get_uleb(r);
-        save_at(&m->row, reg, n * e->data_align);
+        save_at(&m->row, reg, multiply(n, e->data_align));
         return true;
     case 0x11: /* offset_extended_sf */
         reg = fde_get_uleb(r);
         n = fde_get_sleb(r);
-        save_at(&m->row, reg, n * e->data_align);
+        save_at(&m->row, reg, multiply(n, e->data_align));
         return true;
     case 0x2f: /* GNU_negative_offset_extended */
         reg = fde_get_uleb(r);
         n = (int64_t)fde_get_uleb(r);
-        save_at(&m->row, reg, -n * e->data_align);
+        save_at(&m->row, reg, multiply(multiply(n, -1), e->data_align));
         return true;
     case 0x06: /* restore_extended */
         reg = fde_get_uleb(r);
@@ -260,8 +275,7 @@ static bool run_register(struct fde_reader *r, struct machine *m, const struct f
         return true;
     case 0x16: /* val_expression */
         reg = fde_get_uleb(r);
-        n = (int64_t)fde_get_uleb(r);
-        r->pos += (uint64_t)n;
+        fde_skip(r, fde_get_uleb(r));
         save_as(&m->row, reg, SAVED_UNKNOWN);
         return true;
     default:
@@ -279,7 +293,7 @@ static bool run_cfa(struct fde_reader *r, struct machine *m, const struct fde *e
         return true;
     case 0x12: /* def_cfa_sf */
         reg = fde_get_uleb(r);
-        set_cfa(&m->row, reg, fde_get_sleb(r) * e->data_align);
+        set_cfa(&m->row, reg, multiply(fde_get_sleb(r), e->data_align));
         return true;
     case 0x0d: /* def_cfa_register: keeps the offset, of whatever register it was */
         set_cfa(&m->row, fde_get_uleb(r), m->row.cfa.outer);
@@ -288,7 +302,7 @@ static bool run_cfa(struct fde_reader *r, struct machine *m, const struct fde *e
         m->row.cfa.outer = (int64_t)fde_get_uleb(r);
         return true;
     case 0x13: /* def_cfa_offset_sf */
-        m->row.cfa.outer = fde_get_sleb(r) * e->data_align;
+        m->row.cfa.outer = multiply(fde_get_sleb(r), e->data_align);
         return true;
     case 0x0f: /* def_cfa_expression */
         m->row.cfa = evaluate(r, address, false);
@@ -316,8 +330,10 @@ static bool run_cfa(struct fde_reader *r, struct machine *m, const struct fde *e
 /* Instructions that move on in the code. False: the next row begins after `address`. */
 static bool run_advance(struct fde_reader *r, struct machine *m, const struct fde *e, uint8_t op,
                         uint64_t address) {
-    if (op == 0x01) /* set_loc: nobody emits it; leaving is the honest answer */
+    if (op == 0x01) { /* set_loc: nobody emits it; leaving is the honest answer */
         r->bad = true;
+        return false;
+    }
     uint64_t n = op >= 0x40 ? op & 0x3f : fde_get(r, 1u << (op - 2));
     m->location += n * e->code_align;
     return m->location <= address && !r->bad;
@@ -333,7 +349,7 @@ static bool run(struct fde_reader *r, struct machine *m, const struct fde *e, ui
         if (r->bad)
             return false;
         if (high == 0x80) {
-            save_at(&m->row, op & 0x3f, (int64_t)fde_get_uleb(r) * e->data_align);
+            save_at(&m->row, op & 0x3f, multiply((int64_t)fde_get_uleb(r), e->data_align));
         } else if (high == 0xc0) {
             if (saved_register(&m->row, op & 0x3f))
                 *saved_register(&m->row, op & 0x3f) = *saved_register(&m->initial, op & 0x3f);

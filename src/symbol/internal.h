@@ -114,6 +114,21 @@ void symbol_source_open(struct source *source, struct finder *finder,
                         const struct symbol_module *module);
 void symbol_source_close(struct source *source);
 
+/* ---- find.c: the names of files that a module chose ---- */
+
+/* A regular file and nothing that blocks or acts when it is opened, or a negative errno. */
+int symbol_open_file(const char *path);
+/* A Dwfl_Callbacks.find_debuginfo whose data is the finder. */
+int symbol_find_debug(Dwfl_Module *module, void **data, const char *name, Dwarf_Addr base,
+                      const char *file, const char *link, GElf_Word crc, char **found);
+/* False where libdw would open something else than a file for the rest of a unit. */
+bool symbol_split_is_safe(Dwarf_Die *unit, Dwfl_Module *module);
+
+/* ---- cut.c ---- */
+
+/* From now on a file that is cut while it is mapped reads as zeros there. */
+void symbol_survive_cuts(void);
+
 /* ---- go.c: names of Go programs ---- */
 
 struct go_names {

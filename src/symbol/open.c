@@ -3,43 +3,15 @@
  * under that build-id. */
 #include <elfutils/libdwelf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "internal.h"
 
 #define DEBUG_PATH "/usr/lib/debug"
-#define URLS "DEBUGINFOD_URLS"
 #define BUILD_ID_MAX 64
-
-/* elfutils asks servers whenever this variable is set, which a login shell of Debian may do. Nobody
- * asked us to: it is taken away for the time of the search. */
-static char *hide_servers(const struct finder *finder) {
-    const char *urls = finder->debuginfod ? NULL : getenv(URLS);
-    char *kept = urls ? strdup(urls) : NULL;
-    if (urls)
-        unsetenv(URLS);
-    return kept;
-}
-
-static void show_servers(char *urls) {
-    if (urls)
-        setenv(URLS, urls, 1);
-    free(urls);
-}
-
-static int find_debuginfo(Dwfl_Module *module, void **data, const char *name, Dwarf_Addr base,
-                          const char *file, const char *link, GElf_Word crc, char **found) {
-    const struct finder *finder = *data;
-    char *urls = hide_servers(finder);
-    int fd = dwfl_standard_find_debuginfo(module, data, name, base, file, link, crc, found);
-    show_servers(urls);
-    return fd;
-}
 
 static char *join(const char *a, const char *b) {
     char *text = NULL;
@@ -60,7 +32,7 @@ int symbol_finder_init(struct finder *finder, const struct symbol_options *optio
         finder->debug_path = NULL;
     finder->callbacks = (Dwfl_Callbacks){
         .find_elf = dwfl_build_id_find_elf,
-        .find_debuginfo = find_debuginfo,
+        .find_debuginfo = symbol_find_debug,
         .section_address = dwfl_offline_section_address,
         .debuginfo_path = &finder->debug_path,
     };
@@ -78,18 +50,6 @@ void symbol_finder_free(struct finder *finder) {
     *finder = (struct finder){0};
 }
 
-/* A regular file and nothing that blocks, opened; or a negative errno. */
-static int open_file(const char *path) {
-    struct stat status;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
-        return -errno;
-    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
-        return fd;
-    close(fd);
-    return -EINVAL;
-}
-
 static bool has_root(const struct symbol_module *module) {
     return module->root && *module->root;
 }
@@ -103,10 +63,10 @@ static int open_module(const struct finder *finder, const struct symbol_module *
     *opened = join(has_root(module) ? module->root : finder->root, path);
     if (!*opened)
         return -ENOMEM;
-    int fd = open_file(*opened);
+    int fd = symbol_open_file(*opened);
     if (fd == -ENOENT && length > tail && strcmp(path + length - tail, deleted) == 0) {
         (*opened)[strlen(*opened) - tail] = 0;
-        fd = open_file(*opened);
+        fd = symbol_open_file(*opened);
     }
     return fd;
 }
@@ -165,7 +125,7 @@ static int report_debug_below(struct source *source, struct finder *finder,
     for (uint32_t b = 1; b < module->build_id_size; b++)
         n += sprintf(path + n, "%02x", module->build_id[b]);
     strcpy(path + n, ".debug");
-    int fd = open_file(path);
+    int fd = symbol_open_file(path);
     if (fd < 0)
         return fd;
     const char *trouble = check(fd, module);

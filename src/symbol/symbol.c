@@ -36,6 +36,7 @@ struct symbols *symbol_open(const struct symbol_options *options) {
         free(s);
         return NULL;
     }
+    symbol_survive_cuts();
     return s;
 }
 

@@ -6,7 +6,8 @@
  * (C++, Rust).
  *
  * Who owns what: struct symbols owns every string it returns until symbol_close. Not for several
- * threads at once. A file that is broken or hostile gives no names, never a crash. */
+ * threads at once. A file that is broken or hostile, or is cut while it is read, gives no names,
+ * never a crash: for that, SIGBUS is handled from symbol_open on. */
 #ifndef SQUALL_SYMBOL_H
 #define SQUALL_SYMBOL_H
 

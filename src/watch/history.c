@@ -8,7 +8,7 @@
 #define SAMPLE_NS 100000000ull
 
 static uint64_t age_ns(const struct watch *w) {
-    return (uint64_t)(watch_seconds(w) * 1e9);
+    return analyse_whole(watch_seconds(w) * 1e9);
 }
 
 void watch_history_free(struct watch_history *h) {
@@ -94,7 +94,7 @@ uint64_t watch_history_bins(const struct watch_history *h, double seconds, uint6
     for (uint32_t i = 0; i < count; i++) {
         double start = from + width * i;
         double grew = bytes_at(h, start + width) - bytes_at(h, start);
-        bins[i] = grew > 0 ? (uint64_t)grew : 0;
+        bins[i] = analyse_whole(grew);
         most = bins[i] > most ? bins[i] : most;
     }
     return most;

@@ -37,4 +37,4 @@ SQUALL_DIR=$(printf '%5000s' x)
 show squall pack
 show squall clean --older 1d
 echo "# names that would speak to a terminal"
-show squall report $'a\033[31m\302\233b\nc'
+show squall report $'a\033[31m\302\233b\nc\233\342\200\256d'

@@ -58,6 +58,41 @@ chown -h $uid "$shm"
 run
 expect "a link is refused" "$tmp"
 
+# The companion, too, keeps to what is its user's: a recording that somebody else laid there is not
+# taken for ours, packed or removed.
+install -m 755 "$SQUALL_BIN" "$TMPDIR/squall"
+asks() {
+    setpriv --reuid=$uid --regid=$uid --clear-groups env -i "$TMPDIR/squall" "$@" 2>"$TMPDIR/err"
+}
+# leaves NAME COMMAND…: it fails with a line, and the bait is as it was
+leaves() {
+    local name=$1 before
+    shift
+    before=$(ls -l "$shm" "$tmp" 2>/dev/null)
+    if asks "$@" >"$TMPDIR/out" || [ -s "$TMPDIR/out" ]; then
+        not_ok "$name" "$(cat "$TMPDIR/out")"
+    elif [ "$(ls -l "$shm" "$tmp" 2>/dev/null)" != "$before" ] || ! grep -q '^squall: ' "$TMPDIR/err"; then
+        not_ok "$name" "$before, then $(ls -l "$shm" "$tmp"): $(cat "$TMPDIR/err")"
+    else
+        ok "$name"
+    fi
+}
+rm -rf "$shm" "$tmp"
+run
+bait=$(find "$shm" -name '*.region')
+install -d -m 755 "$TMPDIR/bait" && mv "$bait" "$TMPDIR/bait"
+chmod 644 "$TMPDIR/bait"/*
+rm -rf "$shm" "$tmp"
+cp -r "$TMPDIR/bait" "$shm" && cp -r "$TMPDIR/bait" "$tmp"
+leaves "report: names that others have taken" report --json
+leaves "pack: names that others have taken" pack
+leaves "clean: names that others have taken" clean --older 0
+rm -rf "$shm" "$tmp"
+ln -s "$TMPDIR/bait" "$shm"
+ln -s "$TMPDIR/bait" "$tmp"
+leaves "report: links" report --json
+leaves "clean: links" clean --older 0
+
 # Nowhere at all: memory, and one line.
 rm -rf "$shm" "$tmp"
 mkdir -m 700 "$shm" "$tmp"

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <stdlib.h>
+#include <math.h>
 #include <string.h>
 
 #include "analyse/internal.h"
@@ -409,6 +410,17 @@ static void test_human_numbers(void **state) {
     }
 }
 
+/* A damaged region makes any figure. */
+static void test_figures_beyond_integers(void **state) {
+    (void)state;
+    assert_int_equal(analyse_whole(1.9), 1);
+    assert_int_equal(analyse_whole(0.9), 0);
+    assert_int_equal(analyse_whole(-1e300), 0);
+    assert_int_equal(analyse_whole(nan("")), 0);
+    assert_true(analyse_whole(18446744073709551616.0) == UINT64_MAX);
+    assert_true(analyse_whole(HUGE_VAL) == UINT64_MAX);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sums_of_a_site),
@@ -423,6 +435,7 @@ int main(void) {
         cmocka_unit_test(test_names_from_the_dump),
         cmocka_unit_test(test_codec_by_names),
         cmocka_unit_test(test_human_numbers),
+        cmocka_unit_test(test_figures_beyond_integers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

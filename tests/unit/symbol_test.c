@@ -599,6 +599,57 @@ static void test_broken_files_do_not_crash(void **state) {
     free(whole);
 }
 
+/* Cut while it is open: between its symbol table and its DWARF, and before either. */
+static void test_files_cut_under_our_hands(void **state) {
+    (void)state;
+    static uint64_t addresses[64];
+    static const off_t lengths[] = {0, 4096, 8192};
+    uint32_t count = call_sites(in_folder("a"), addresses, 64);
+    for (unsigned i = 0; i < 2 * ARRAY_SIZE(lengths); i++) {
+        struct symbol_frame frames[16];
+        struct symbols *s = symbol_open(NULL);
+        run("cp a cut");
+        uint32_t m = module(s, in_folder("cut"));
+        if (i % 2)
+            symbol_function(s, m, addresses[0]);
+        else
+            symbol_contains(s, m); /* opens it */
+        assert_int_equal(truncate(in_folder("cut"), lengths[i / 2]), 0);
+        symbol_trouble(s, m);
+        for (uint32_t k = 0; k < count; k++)
+            assert_true(symbol_frames(s, m, addresses[k], frames, 16) >= 1);
+        symbol_close(s);
+    }
+}
+
+/* Names of files that the module chose lead to what waits for ever, or would act when it is opened.
+ */
+static void test_named_files_that_are_none(void **state) {
+    (void)state;
+    static const char *const makes[] = {
+        "cp a.debug fifo.debug; objcopy --strip-debug --add-gnu-debuglink=fifo.debug a named",
+        "g++ -g -O2 -gsplit-dwarf -c a.cc -o s.o && g++ s.o -o named && mv s.dwo fifo.debug",
+        "g++ -g -O2 -gdwarf-4 -gsplit-dwarf -c a.cc -o s.o && g++ s.o -o named && mv s.dwo "
+        "fifo.debug",
+    };
+    static uint64_t addresses[64];
+    run("objcopy --only-keep-debug a a.debug");
+    alarm(60); /* an open that waits fails */
+    for (unsigned i = 0; i < ARRAY_SIZE(makes); i++) {
+        struct symbol_frame frames[16];
+        run("rm -f *.dwo fifo.debug; %s; rm fifo.debug; mkfifo %s", makes[i],
+            i ? "s.dwo" : "fifo.debug");
+        struct symbols *s = symbol_open(NULL);
+        uint32_t m = module(s, in_folder("named")),
+                 count = call_sites(in_folder("named"), addresses, 64);
+        for (uint32_t k = 0; k < count; k++)
+            assert_true(symbol_frames(s, m, addresses[k], frames, 16) >= 1);
+        assert_non_null(symbol_function(s, m, addresses[0]));
+        symbol_close(s);
+    }
+    alarm(0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_innermost_span_is_found),
@@ -615,6 +666,8 @@ int main(void) {
         cmocka_unit_test(test_codecs_by_their_data),
         cmocka_unit_test(test_codecs_at_any_place),
         cmocka_unit_test(test_broken_files_do_not_crash),
+        cmocka_unit_test(test_files_cut_under_our_hands),
+        cmocka_unit_test(test_named_files_that_are_none),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

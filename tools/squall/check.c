@@ -175,7 +175,7 @@ static int check_messages(struct check *c, const struct compare_side *side) {
     if (c->bounds_bytes && (double)side->codec_bytes / messages > (double)c->bytes) {
         fail(c, "--max-bytes-per-message");
         printf("%s of workspaces and outputs for each of %s messages, allowed are %s\n",
-               analyse_format_bytes(x, sizeof x, (uint64_t)((double)side->codec_bytes / messages)),
+               analyse_format_bytes(x, sizeof x, analyse_whole((double)side->codec_bytes / messages)),
                analyse_format_count(y, sizeof y, side->messages),
                analyse_format_bytes(z, sizeof z, c->bytes));
     }

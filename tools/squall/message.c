@@ -6,27 +6,18 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "render/render.h"
 
 void message(const char *format, ...) {
-    char line[4096];
+    char text[4096], line[4096];
     va_list list;
-    int at = snprintf(line, sizeof line, "squall: ");
+    size_t at = (size_t)snprintf(line, sizeof line, "squall: ");
     va_start(list, format);
-    int more = vsnprintf(line + at, sizeof line - (size_t)at - 1, format, list);
+    vsnprintf(text, sizeof text, format, list);
     va_end(list);
-    if (more < 0)
-        return;
-    size_t length = (size_t)at + (size_t)more;
-    if (length > sizeof line - 2)
-        length = sizeof line - 2;
     /* What it names (files, programs) may hold anything, a terminal's commands too. */
-    for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)line[i], next = (unsigned char)line[i + 1];
-        if (c < 0x20 || c == 0x7f)
-            line[i] = '?';
-        else if (c == 0xc2 && next >= 0x80 && next < 0xa0) /* U+0080 to U+009F: controls, too */
-            line[i] = line[i + 1] = '?';
-    }
+    render_clean(line + at, sizeof line - at - 1, text, 0);
+    size_t length = strlen(line);
     line[length] = '\n';
     fflush(stderr);
     if (write(STDERR_FILENO, line, length + 1) < 0)
@@ -49,13 +40,16 @@ int command_default_folder(const char *command, char *path, size_t size) {
         return COMMAND_OK;
     message("%s: no folder to look in: %s", command,
             status == -ENAMETOOLONG ? "the name in the environment is too long"
+            : status == -EPERM      ? "somebody else has taken the names of ours"
                                     : strerror(-status));
     return COMMAND_USAGE;
 }
 
 int message_option(const char *command, char **argv) {
-    message("%s: '%s' is not an option, or its value is missing or not wanted", command,
-            argv[optind - 1]);
+    const char *word = argv[optind - 1];
+    if (*word != '-' && argv[optind]) /* within a word of several letters */
+        word = argv[optind];
+    message("%s: '%s' is not an option, or its value is missing or not wanted", command, word);
     return message_usage(command);
 }
 

@@ -102,7 +102,7 @@ static void add_sums(struct top_detail *d, const struct analyse_site *site) {
         add(d, "  blocks of %s to %s, %s on average",
             analyse_format_bytes(total, sizeof total, site->size.min),
             analyse_format_bytes(live, sizeof live, site->size.max),
-            analyse_format_bytes(mean, sizeof mean, (uint64_t)site->size.mean));
+            analyse_format_bytes(mean, sizeof mean, analyse_whole(site->size.mean)));
     if (site->life.known)
         add(d, "  they live %s to %s, %s on average",
             analyse_format_time(total, sizeof total, (double)site->life.min),

@@ -22,7 +22,7 @@ static const char *bytes_rate(char *out, size_t size, uint64_t bytes, double sec
     char text[32];
     snprintf(out, size, "%s/s",
              analyse_format_bytes(text, sizeof text,
-                                  seconds > 0 ? (uint64_t)((double)bytes / seconds) : 0));
+                                  seconds > 0 ? analyse_whole((double)bytes / seconds) : 0));
     return out;
 }
 
@@ -135,7 +135,7 @@ static const char *value_text(char *out, size_t size, enum watch_unit unit, doub
         return "-";
     switch (unit) {
     case WATCH_BYTES:
-        return analyse_format_bytes(out, size, value > 0 ? (uint64_t)value : 0);
+        return analyse_format_bytes(out, size, analyse_whole(value));
     case WATCH_NUMBER:
         return render_short_count(out, size, value);
     case WATCH_AGE:

@@ -1,0 +1,203 @@
+/* Files that a module names: its debug file, and what that in turn names. Whoever made the module
+ * chose the names, so only regular files are opened, and nothing that is opened can wait or act: to
+ * open a FIFO waits for ever, to open a device may do something. elfutils opens what it is told to,
+ * therefore the search is ours. */
+#include <dwarf.h>
+#include <elfutils/libdwelf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <zlib.h>
+
+#include "internal.h"
+
+/* O_PATH opens nothing yet. */
+int symbol_open_file(const char *path) {
+    struct stat status;
+    char link[64];
+    int what = open(path, O_PATH | O_CLOEXEC);
+    if (what < 0)
+        return -errno;
+    int fd = fstat(what, &status) != 0 ? -errno : S_ISREG(status.st_mode) ? 0 : -EINVAL;
+    if (fd == 0) {
+        snprintf(link, sizeof link, "/proc/self/fd/%d", what);
+        fd = open(link, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        if (fd < 0 && errno == ENOENT) /* no /proc */
+            fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        fd = fd < 0 ? -errno : fd;
+    }
+    close(what);
+    return fd;
+}
+
+/* ---- does it belong to the module? ---- */
+
+static bool has_build_id(int fd, const void *wanted, size_t size) {
+    const void *id;
+    Elf *elf = elf_begin(fd, ELF_C_READ, NULL);
+    ssize_t found = elf ? dwelf_elf_gnu_build_id(elf, &id) : -1;
+    bool same = found > 0 && (size_t)found == size && memcmp(id, wanted, size) == 0;
+    elf_end(elf);
+    return same;
+}
+
+static bool has_sum(int fd, GElf_Word wanted) {
+    unsigned char block[65536];
+    uLong sum = crc32(0, NULL, 0);
+    off_t at = 0;
+    ssize_t got;
+    while ((got = pread(fd, block, sizeof block, at)) > 0) {
+        sum = crc32(sum, block, (uInt)got);
+        at += got;
+    }
+    return got == 0 && sum == wanted;
+}
+
+/* What a debug file shares with others (dwz): .gnu_debugaltlink has a name and the build-id. */
+static bool is_shared_part(int fd, const char *of) {
+    Elf_Scn *section = NULL;
+    GElf_Shdr header;
+    size_t names;
+    bool same = false;
+    int owner = symbol_open_file(of);
+    Elf *elf = owner >= 0 ? elf_begin(owner, ELF_C_READ, NULL) : NULL;
+    if (elf && elf_getshdrstrndx(elf, &names) == 0)
+        while (!same && (section = elf_nextscn(elf, section))) {
+            const char *name =
+                gelf_getshdr(section, &header) ? elf_strptr(elf, names, header.sh_name) : NULL;
+            Elf_Data *data =
+                name && strcmp(name, ".gnu_debugaltlink") == 0 ? elf_rawdata(section, NULL) : NULL;
+            const char *end = data && data->d_buf ? memchr(data->d_buf, 0, data->d_size) : NULL;
+            size_t before = end ? (size_t)(end + 1 - (const char *)data->d_buf) : 0;
+            same = end && data->d_size > before && has_build_id(fd, end + 1, data->d_size - before);
+        }
+    elf_end(elf);
+    if (owner >= 0)
+        close(owner);
+    return same;
+}
+
+/* ---- the search ---- */
+
+struct wanted {
+    const unsigned char *id; /* of the module */
+    int id_size;             /* 0 = it has none */
+    GElf_Word sum;           /* of the debug file; 0 = a part that is shared is looked for */
+    const char *file;        /* that names it */
+};
+
+/* Takes the file if it is the one; `path` is then *found. */
+static int try_file(const struct wanted *w, char *path, char **found) {
+    int fd = path ? symbol_open_file(path) : -ENOMEM;
+    if (fd >= 0 && !(w->id_size && w->sum ? has_build_id(fd, w->id, (size_t)w->id_size)
+                     : w->sum             ? has_sum(fd, w->sum)
+                                          : is_shared_part(fd, w->file))) {
+        close(fd);
+        fd = -1;
+    }
+    if (fd >= 0)
+        *found = path;
+    else
+        free(path);
+    return fd;
+}
+
+static char *format(const char *text, ...) __attribute__((format(printf, 1, 2)));
+
+static char *format(const char *text, ...) {
+    char *out = NULL;
+    va_list list;
+    va_start(list, text);
+    if (vasprintf(&out, text, list) < 0)
+        out = NULL;
+    va_end(list);
+    return out;
+}
+
+static int try_build_id(const struct finder *finder, const struct wanted *w, char **found) {
+    struct wanted exact = *w;
+    char name[2 * 64 + 16];
+    int at = 0, fd = -1;
+    exact.sum = 1; /* by build-id */
+    if (w->id_size < 2 || w->id_size > 64)
+        return -1;
+    for (int i = 0; i < w->id_size; i++)
+        at += snprintf(name + at, sizeof name - (size_t)at, i ? "%02x" : "%02x/", w->id[i]);
+    for (unsigned i = 0; i < ARRAY_SIZE(finder->debug_folders) && fd < 0; i++)
+        if (finder->debug_folders[i])
+            fd = try_file(&exact, format("%s/.build-id/%s.debug", finder->debug_folders[i], name),
+                          found);
+    return fd;
+}
+
+/* Beside the file, in .debug there, and below the folders for debug files. */
+static int try_link(const struct finder *finder, const struct wanted *w, const char *link,
+                    char **found) {
+    const char *slash = strrchr(w->file, '/');
+    int length = slash ? (int)(slash - w->file) : 0;
+    if (*link == '/')
+        return try_file(w, strdup(link), found);
+    int fd = try_file(w, format("%.*s/%s", length, w->file, link), found);
+    if (fd < 0)
+        fd = try_file(w, format("%.*s/.debug/%s", length, w->file, link), found);
+    for (unsigned i = 0; i < ARRAY_SIZE(finder->debug_folders) && fd < 0; i++)
+        if (finder->debug_folders[i])
+            fd = try_file(w, format("%s%.*s/%s", finder->debug_folders[i], length, w->file, link),
+                          found);
+    return fd;
+}
+
+int symbol_find_debug(Dwfl_Module *module, void **data, const char *name, Dwarf_Addr base,
+                      const char *file, const char *link, GElf_Word crc, char **found) {
+    const struct finder *finder = *data;
+    GElf_Addr address;
+    struct wanted w = {.sum = crc, .file = file ? file : ""};
+    w.id_size = dwfl_module_build_id(module, &w.id, &address);
+    w.id_size = w.id_size > 0 ? w.id_size : 0;
+    bool is_part = link && !crc;
+    int fd = is_part ? -1 : try_build_id(finder, &w, found);
+    if (fd < 0 && link && *link)
+        fd = try_link(finder, &w, link, found);
+    if (fd < 0 && finder->debuginfod && !is_part && w.id_size) /* by build-id alone, no file */
+        fd = dwfl_standard_find_debuginfo(module, data, name, base, NULL, NULL, 0, found);
+    return fd;
+}
+
+/* ---- .dwo files, which libdw opens by itself ---- */
+
+static bool is_absent_or_regular(char *path) {
+    struct stat status;
+    bool fits = path && (stat(path, &status) != 0 || S_ISREG(status.st_mode));
+    free(path);
+    return fits;
+}
+
+bool symbol_split_is_safe(Dwarf_Die *unit, Dwfl_Module *module) {
+    Dwarf_Attribute attribute;
+    const char *main_file = NULL, *debug_file = NULL;
+    const char *name = dwarf_formstring(dwarf_attr(unit, DW_AT_dwo_name, &attribute));
+    if (!name)
+        name = dwarf_formstring(dwarf_attr(unit, DW_AT_GNU_dwo_name, &attribute));
+    if (!name)
+        return true;
+    if (*name == '/')
+        return is_absent_or_regular(strdup(name));
+    dwfl_module_info(module, NULL, NULL, NULL, NULL, NULL, &main_file, &debug_file);
+    const char *file = debug_file ? debug_file : main_file;
+    char *real = file ? realpath(file, NULL) : NULL, *slash = real ? strrchr(real, '/') : NULL;
+    if (slash)
+        *slash = 0;
+    const char *folder = dwarf_formstring(dwarf_attr(unit, DW_AT_comp_dir, &attribute));
+    bool is_safe = slash && is_absent_or_regular(format("%s/%s", real, name));
+    if (is_safe && folder)
+        is_safe = is_absent_or_regular(*folder == '/' ? format("%s/%s", folder, name)
+                                                      : format("%s/%s/%s", real, folder, name));
+    free(real);
+    return is_safe;
+}
