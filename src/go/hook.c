@@ -161,9 +161,12 @@ static void tick(struct go_state *state, uint64_t now) {
 /* ---- goroutines under way ---- */
 
 /* Where a key may be: near the begin of its table first, so that a program with few of them touches
- * few pages, then anywhere. */
+ * few pages, then anywhere else: once there are many, what is near is full. */
 static uint64_t place_of(uint64_t hash, uint32_t i, uint64_t size) {
-    return i < NEAR_PROBES ? (hash + i) & (NEAR - 1) : ((hash >> 32) + i) & (size - 1);
+    if (i < NEAR_PROBES)
+        return (hash + i) & (NEAR - 1);
+    uint64_t far = ((hash >> 32) + i) & (size - 1);
+    return far < NEAR ? far + NEAR : far;
 }
 
 static uint64_t *find_slot(uint64_t *keys, uint64_t size, uint64_t key) {
