@@ -340,7 +340,7 @@ static void end_call(struct go_state *state, const struct go_registers *r, uint3
     state->calls[slot - state->calling].row = 0;
     __atomic_store_n(slot, 0, __ATOMIC_RELEASE);
     uint64_t now = go_clock(state), produced = r->rbx > c.before ? r->rbx - c.before : 0;
-    if (c.row)
+    if (c.row) /* else there is no room, which was counted */
         go_rows_called(state, &c, produced, now > c.start ? now - c.start : 0);
     tick(state, now);
 }
