@@ -110,7 +110,7 @@ enum go_kind {
     GO_ALLOC_END, /* and returns */
     GO_HEAP,      /* the heap is asked: (*mcache).allocLarge */
     GO_ZERO,      /* the block is zeroed: memclrNoHeapPointersChunked */
-    GO_FREE,      /* a span is freed: (*mheap).freeSpanLocked */
+    GO_FREE,      /* a span of a large block, or as long, is freed: (*mheap).freeSpanLocked */
     GO_CYCLE,     /* a collection ends: gcMarkTermination */
     GO_CALL,      /* a codec function begins */
     GO_CALL_END   /* and returns */

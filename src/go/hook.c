@@ -256,9 +256,11 @@ static bool remember(struct go_state *state, uint64_t address, const struct go_f
 
 static void end_alloc(struct go_state *state, const struct go_registers *r, uint64_t g) {
     struct region_header *h = state->region.header;
+    if (!RELAXED_LOAD(&h->go_now)) /* a small one that begins a page, as most are */
+        return;
     uint64_t *slot = find_slot(state->flying, GO_FLIGHTS, g);
     if (!slot)
-        return; /* a small one that begins a page */
+        return;
     struct go_flight f = state->flights[slot - state->flying];
     state->flights[slot - state->flying].is_in = 0;
     __atomic_store_n(slot, 0, __ATOMIC_RELEASE);
