@@ -26,7 +26,7 @@ files_of() {
     targets | cli | rules)
         compgen -G "$SQUALL_ROOT/tests/$1/*.sh" | grep -vE '/(lib|debootstrap)\.sh$' | sort
         ;;
-    go) printf '%s\n' "$SQUALL_ROOT"/tests/go/{check,children}.sh ;;
+    go) printf '%s\n' "$SQUALL_ROOT"/tests/go/{check,children,codecs}.sh ;;
     real) printf '%s\n' "$SQUALL_ROOT/tests/real/subset.sh" ;;
     *) realpath -- "$1" ;;
     esac
