@@ -190,7 +190,7 @@ check-go:
 	@$(MAKE) all
 	@tests/go/toolchains.sh
 	@tests/go/matrix.sh
-	@VERSIONS="$$(bash -c '. tests/go/lib.sh; versions')" tests/go/codecs.sh
+	@export VERSIONS="$$(bash -c '. tests/go/lib.sh; versions')" && tests/go/codecs.sh && tests/go/profile.sh
 
 soak:
 	@tools/setup.sh build demo check

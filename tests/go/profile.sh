@@ -8,9 +8,10 @@ number() { sed "s/.*\"$1\":\([0-9]*\).*/\1/" counts; }
 # The program ends by itself only when the rate is what it was.
 compare() { # NAME
     local name=$1 pid look n
-    rm -f counts
+    rm -f counts counts.ready
     "$program" -report counts &
     pid=$!
+    until [ -e counts.ready ]; do kill -0 "$pid" 2>/dev/null || break; done
     "$SQUALL_BIN" go-profile --seconds 3600 --rate 4k "$pid" >shown 2>&1 &
     look=$!
     until [ -e counts ]; do kill -0 "$pid" 2>/dev/null && kill -0 "$look" 2>/dev/null || break; done
@@ -50,9 +51,10 @@ under_load() { # NAME
 # It dies meanwhile: one line, and no harm to us.
 dies() { # NAME
     local name=$1 pid look
-    rm -f counts
+    rm -f counts counts.ready
     "$program" -report counts &
     pid=$!
+    until [ -e counts.ready ]; do kill -0 "$pid" 2>/dev/null || break; done
     "$SQUALL_BIN" go-profile --seconds 3600 --rate 4k "$pid" >shown 2>&1 &
     look=$!
     until [ -e counts ]; do kill -0 "$pid" 2>/dev/null || break; done
@@ -77,7 +79,7 @@ declined() {
     wait "$pid" 2>/dev/null
 }
 
-cd "$TMPDIR" || exit 1
+cd "$(mktemp -d "$TMPDIR/profile.XXXXXX")" || exit 1
 for version in ${VERSIONS:-$(versions | head -n 1)}; do
     for how in static dynamic; do
         build "$version" "$how" profiled || { not_ok "$version-$how" "does not build"; continue; }

@@ -24,7 +24,7 @@ func allocateLarge() { sink = make([]byte, 1<<20) }
 //go:noinline
 func allocateSmall() { sink = make([]byte, 112) }
 
-func profiled(name string) (blocks, bytes, freed int64) {
+func profiled(name string, size int64) (blocks, bytes, freed int64) {
 	records := make([]runtime.MemProfileRecord, 10000)
 	n, ok := runtime.MemProfile(records, true)
 	if !ok {
@@ -32,7 +32,7 @@ func profiled(name string) (blocks, bytes, freed int64) {
 	}
 	for _, r := range records[:n] {
 		for _, pc := range r.Stack() { // not always the first: of Go 1.27 that is mallocgc
-			if strings.HasSuffix(runtime.FuncForPC(pc-1).Name(), name) {
+			if r.AllocBytes == size*r.AllocObjects && strings.HasSuffix(runtime.FuncForPC(pc-1).Name(), name) {
 				blocks, bytes, freed = blocks+r.AllocObjects, bytes+r.AllocBytes, freed+r.FreeBytes
 				break
 			}
@@ -44,6 +44,9 @@ func profiled(name string) (blocks, bytes, freed int64) {
 func main() {
 	flag.Parse()
 	rate := runtime.MemProfileRate
+	if os.WriteFile(*report+".ready", nil, 0o644) != nil {
+		os.Exit(3)
+	}
 	for runtime.MemProfileRate == rate {
 		time.Sleep(time.Millisecond)
 	}
@@ -58,8 +61,8 @@ func main() {
 	for i := 0; i < 3; i++ { // what was allocated is in the profile two collections later
 		runtime.GC()
 	}
-	blocks, bytes, freed := profiled("allocateLarge")
-	samples, _, _ := profiled("allocateSmall")
+	blocks, bytes, freed := profiled("allocateLarge", 1<<20)
+	samples, _, _ := profiled("allocateSmall", 112)
 	text, _ := json.Marshal(map[string]int64{"rate": int64(seen), "blocks": blocks, "bytes": bytes, "freed": freed, "samples": samples})
 	if os.WriteFile(*report+".new", text, 0o644) != nil || os.Rename(*report+".new", *report) != nil {
 		os.Exit(3)
