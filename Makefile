@@ -57,7 +57,8 @@ help:
 	  'make check       all tests that take minutes (installs what they need)' \
 	  'make check-real  the full matrix of real programs and allocators' \
 	  'make check-go    a Go producer by every version of Go that Debian has' \
-	  'make soak        the same, disturbed in all ways, 500 times' \
+	  'make soak        the same, disturbed in all ways, 500 times; every danger 20 times' \
+	  'make check-judges  test suites of others with squall and without, compared (an hour)' \
 	  'make check-rules only the rules of the house' \
 	  'make bench       speed and memory beside the peers (QUICK=1: some minutes)' \
 	  'make install     to PREFIX (/usr/local), under DESTDIR; make uninstall' \
@@ -98,7 +99,7 @@ $(B)/squall: $(READ_OBJ) $(TOOL_OBJ)
 $(B)/shim/%.o: %.c $(B)/flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(SHIM_CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(SHIM_CFLAGS) -DSQUALL_SHIM -c -o $@ $<
 
 $(B)/read/%.o: %.c $(B)/flags
 	$(call say,CC,$<)
@@ -197,6 +198,14 @@ soak:
 	@$(MAKE) all
 	@tests/go/toolchains.sh
 	@tests/go/stress.sh
+	@tests/danger/run.sh -r 20
+
+# Of soak's kind, but with sources from the network: CPython, glibc, zlib, redis, git and others.
+.PHONY: check-judges
+check-judges:
+	@tools/setup.sh build demo check judges
+	@$(MAKE) all
+	@tests/judges/all.sh
 
 check-real:
 	@tools/setup.sh build page demo check real package

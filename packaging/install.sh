@@ -36,7 +36,7 @@ done
 put 644 "$pages/squall.bash" share/bash-completion/completions/squall
 put 644 "$pages/squall.fish" share/fish/vendor_completions.d/squall.fish
 put 644 "$pages/squall.zsh" "${ZSHDIR:-share/zsh/site-functions}/_squall"
-for file in README.md CHANGELOG.md LICENSE docs/*.md docs/examples/*; do
+for file in README.md CHANGELOG.md LICENSE docs/*.md docs/examples/* docs/images/*; do
     put 644 "$file" "share/doc/squall/$file"
 done
 if [ "$verb" = uninstall ]; then

@@ -2,7 +2,7 @@
 # Runs the tests and counts them; tests/README.md says what a test is. The last line is
 # `N passed, N failed`.
 #
-#   tests/run.sh [GROUP|FILE]…      groups: unit targets cli rules go real (all by default)
+#   tests/run.sh [GROUP|FILE]…      groups: unit targets danger cli rules go real (all by default)
 set -u
 
 SQUALL_ROOT=$(cd "$(dirname "$0")/.." && pwd)
@@ -26,6 +26,7 @@ files_of() {
     targets | cli | rules)
         compgen -G "$SQUALL_ROOT/tests/$1/*.sh" | grep -vE '/(lib|debootstrap)\.sh$' | sort
         ;;
+    danger) find "$SQUALL_ROOT/tests/danger" -maxdepth 1 -type f -regex '.*\.\(c\|cc\|sh\)' ! -name run.sh | sort ;;
     go) printf '%s\n' "$SQUALL_ROOT"/tests/go/{check,children,codecs}.sh ;;
     real) printf '%s\n' "$SQUALL_ROOT/tests/real/subset.sh" ;;
     *) realpath -- "$1" ;;
@@ -67,6 +68,10 @@ run_one() {
     # shellcheck disable=SC2016 # expanded by the inner shell
     case $file in
     "$SQUALL_ROOT"/tests/real/*) limit=$((LIMIT > 900 ? LIMIT : 900)) ;;
+    # In both modes over the C library's own allocator; check-real has the others.
+    "$SQUALL_ROOT"/tests/danger/*)
+        test=("$SQUALL_ROOT/tests/danger/run.sh" -a glibc "$(basename "${file%.*}")")
+        ;;
     "$SQUALL_ROOT"/tests/cli/*) test=(bash -c 'run_golden "$1" "$2"' - "$file" "$out") ;;
     esac
     TMPDIR=$out.tmp timeout -k 5 "$limit" "${test[@]}" >"$out.log" 2>&1 </dev/null &
@@ -115,7 +120,7 @@ count_one() {
     [ -z "${V:-}" ] || echo "$name: $good passed, $bad failed"
 }
 
-[ $# -gt 0 ] || set -- unit targets cli rules go real
+[ $# -gt 0 ] || set -- unit targets danger cli rules go real
 files=()
 for group; do
     mapfile -t -O ${#files[@]} files < <(files_of "$group")

@@ -1,8 +1,8 @@
 #!/bin/bash
 # Finds which Debian packages are missing for the named groups, says which, and installs them.
 #
-#   tools/setup.sh [-n] GROUP…   groups: build page demo check real package bench; -n only says what
-#                                is missing
+#   tools/setup.sh [-n] GROUP…   groups: build page demo check real judges package bench; -n only
+#                                says what is missing
 #
 # Quiet and quick when nothing is missing. Needs root or sudo only to install. Servers among the
 # packages are not started by their installation.
@@ -26,11 +26,15 @@ declare -A PACKAGES=(
         python3-yaml bpftrace sqlite3 golang-go golang-github-klauspost-compress-dev
         golang-github-andybalholm-brotli-dev golang-github-datadog-zstd-dev
         golang-github-golang-snappy-dev golang-github-klauspost-pgzip-dev
-        golang-github-pierrec-lz4-dev golang-github-valyala-gozstd-dev fish zsh groff-base"
+        golang-github-pierrec-lz4-dev golang-github-valyala-gozstd-dev fish zsh groff-base gdb
+        eatmydata faketime libcap2-bin e2fsprogs"
     # The whole matrix of `make check-real`, and the oldest Debian that can be had.
     [real]="kcat openjdk-17-jdk-headless libzstd-jni-java libsnappy-java liblz4-java nodejs
         rocksdb-tools nginx-light apache2-bin borgbackup pigz pixz squashfs-tools rsyslog
-        debootstrap golang-go chromium valgrind libdevel-nytprof-perl python3-jsonschema"
+        debootstrap golang-go chromium valgrind libdevel-nytprof-perl python3-jsonschema
+        google-perftools libjemalloc-dev"
+    # Test suites of others: what builds and drives them.
+    [judges]="dpkg-dev xz-utils zstd tcl tcl-dev perl"
     # The package, and what judges it.
     [package]="dpkg-dev lintian"
     # The peers that `make bench` compares with.

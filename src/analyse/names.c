@@ -80,6 +80,7 @@ static uint32_t number_of(struct analyse_names *names, const struct profile_proc
         const struct profile_module *m = &p->modules[module];
         struct symbol_module what = {
             .path = m->flags & REGION_MODULE_VDSO ? "[vdso]" : m->path,
+            .root = p->root,
             .build_id = m->build_id,
             .build_id_size = m->build_id_size,
         };

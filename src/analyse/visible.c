@@ -125,6 +125,9 @@ static int say_notes(struct analysis *a) {
         {REGION_NOTE_NO_UNWIND, "stacks", "stacks are not visible: unwinding is off"},
         {REGION_NOTE_LIBUNWIND, "stacks",
          "stacks were walked by libunwind, which may change how the program resolves symbols"},
+        {REGION_NOTE_SANDBOX, "sandbox",
+         "the program installed a seccomp filter: from then on names of new threads, CPU time and page "
+         "faults of codec calls, and what only files of new modules tell are not visible"},
     };
     int error = 0;
     for (unsigned i = 0; i < ARRAY_SIZE(notes) && !error; i++)

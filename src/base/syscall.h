@@ -23,20 +23,40 @@ INLINE long base_syscall6(long n, long a, long b, long c, long d, long e, long f
 #error "squall runs on x86-64"
 #endif
 
+/* A sandbox may kill for a call that it does not know. Once the program has made one (sandbox.h), the
+ * shim makes no call but those that every malloc makes: others fail as they would by a mild filter.
+ * Written once, by the thread that makes the sandbox. */
+#ifdef SQUALL_SHIM
+extern uint32_t base_sandboxed __attribute__((visibility("hidden")));
+#define BASE_SANDBOXED RELAXED_LOAD(&base_sandboxed)
+#else
+#define BASE_SANDBOXED 0u
+#endif
+
+INLINE bool base_is_of_malloc(long n) {
+    return n == SYS_mmap || n == SYS_munmap || n == SYS_mprotect || n == SYS_madvise;
+}
+
+INLINE long base_syscall_if(long n, long a, long b, long c, long d, long e, long f) {
+    if (!base_is_of_malloc(n) && UNLIKELY(BASE_SANDBOXED))
+        return -1; /* EPERM */
+    return base_syscall6(n, a, b, c, d, e, f);
+}
+
 #define BASE_SYSCALL_PICK(_1, _2, _3, _4, _5, _6, _7, NAME, ...) NAME
 #define base_syscall(...)                                                                 \
     BASE_SYSCALL_PICK(__VA_ARGS__, BASE_SYS6, BASE_SYS5, BASE_SYS4, BASE_SYS3, BASE_SYS2, \
                       BASE_SYS1, BASE_SYS0, )                                             \
     (__VA_ARGS__)
-#define BASE_SYS0(n) base_syscall6(n, 0, 0, 0, 0, 0, 0)
-#define BASE_SYS1(n, a) base_syscall6(n, (long)(a), 0, 0, 0, 0, 0)
-#define BASE_SYS2(n, a, b) base_syscall6(n, (long)(a), (long)(b), 0, 0, 0, 0)
-#define BASE_SYS3(n, a, b, c) base_syscall6(n, (long)(a), (long)(b), (long)(c), 0, 0, 0)
-#define BASE_SYS4(n, a, b, c, d) base_syscall6(n, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
+#define BASE_SYS0(n) base_syscall_if(n, 0, 0, 0, 0, 0, 0)
+#define BASE_SYS1(n, a) base_syscall_if(n, (long)(a), 0, 0, 0, 0, 0)
+#define BASE_SYS2(n, a, b) base_syscall_if(n, (long)(a), (long)(b), 0, 0, 0, 0)
+#define BASE_SYS3(n, a, b, c) base_syscall_if(n, (long)(a), (long)(b), (long)(c), 0, 0, 0)
+#define BASE_SYS4(n, a, b, c, d) base_syscall_if(n, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
 #define BASE_SYS5(n, a, b, c, d, e) \
-    base_syscall6(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
+    base_syscall_if(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
 #define BASE_SYS6(n, a, b, c, d, e, f) \
-    base_syscall6(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+    base_syscall_if(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
 /* mmap returns an address or a small negative errno. */
 INLINE bool base_is_error(long r) {

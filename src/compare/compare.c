@@ -18,7 +18,10 @@ void compare_free(struct compare *c) {
         stacks_free(&memory->stacks);
         HASH_ITER(hh, memory->findings, finding, next) {
             HASH_DEL(memory->findings, finding);
-            free(finding->summary);
+            for (unsigned i = 0; i < 2; i++) {
+                free(finding->summaries[i]);
+                free(finding->fixes[i]);
+            }
             free(finding);
         }
         free(memory->frames);
@@ -169,9 +172,9 @@ static int add_finding(struct compare *c, enum compare_which which, const struct
             return -ENOMEM;
         }
     }
-    if (!known->summary || (which == COMPARE_AFTER && !known->seen[which])) {
-        free(known->summary);
-        known->summary = strdup(from->summary);
+    if (!known->seen[which]) {
+        known->summaries[which] = strdup(from->summary);
+        known->fixes[which] = strdup(from->fix);
     }
     known->seen[which] = true;
     if (site) {
@@ -179,7 +182,7 @@ static int add_finding(struct compare *c, enum compare_which which, const struct
             analyse_name_stack(names, a->process, site->site->stack, false);
         known->places[which] = stacks_find(&memory->stacks, &stack);
     }
-    return known->summary ? 0 : -ENOMEM;
+    return known->summaries[which] && known->fixes[which] ? 0 : -ENOMEM;
 }
 
 int compare_add(struct compare *c, enum compare_which which, const struct analysis *a,
@@ -254,13 +257,16 @@ static int list_findings(struct compare *c) {
     if (!c->findings)
         return -ENOMEM;
     HASH_ITER(hh, memory->findings, finding, next) {
+        unsigned last = finding->seen[COMPARE_AFTER] ? COMPARE_AFTER : COMPARE_BEFORE;
         c->findings[c->finding_count++] = (struct compare_finding){
             .verdict = finding->seen[0] && finding->seen[1] ? COMPARE_SAME
                        : finding->seen[1]                   ? COMPARE_NEW
                                                             : COMPARE_GONE,
             .confirmed = is_confirmed(finding),
             .rule = finding->rule,
-            .summary = finding->summary,
+            .summary = finding->summaries[last],
+            .summary_before = finding->summaries[COMPARE_BEFORE],
+            .fix = finding->fixes[last],
         };
     }
     qsort(c->findings, c->finding_count, sizeof(*c->findings), by_verdict);
@@ -269,6 +275,7 @@ static int list_findings(struct compare *c) {
 
 int compare_finish(struct compare *c, const struct compare_options *options) {
     int error = set_units(c, options->unit);
+    c->tolerance = options->tolerance;
     if (!error)
         error = judge_metrics(c, options);
     if (!error)

@@ -68,12 +68,15 @@ struct compare_finding {
     enum compare_verdict verdict; /* SAME, NEW or GONE */
     bool confirmed;               /* the place that it is about changed, too: not by chance */
     const char *rule;
-    char *summary; /* of AFTER, where it is there */
+    const char *summary;        /* of AFTER, where it is there */
+    const char *summary_before; /* NULL = it was not there */
+    const char *fix;            /* as summary */
 };
 
 struct compare {
     struct compare_side sides[2];
     enum compare_unit unit;     /* in force, never COMPARE_BEST */
+    double tolerance;           /* as asked for */
     double units[2];            /* how many of them each side has */
     struct compare_site *sites; /* changed ones first, the largest change first */
     uint32_t site_count, changed_count;

@@ -63,8 +63,8 @@ struct finding {
     bool seen[2];
     const struct place *places[2]; /* of its worst site; NULL = none */
     const char *rule;
-    char *summary;
-    char key[]; /* rule, space, codec function */
+    char *summaries[2], *fixes[2]; /* NULL = not there */
+    char key[];                    /* rule, space, codec function */
 };
 
 struct memory {

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,6 +47,13 @@ static void copy_exe(struct source *source, const struct region_header *h,
     exe[room] = 0;
 }
 
+/* The name that writer.c gives a dump until it is whole. */
+static bool is_unfinished(const char *path) {
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    size_t length = strlen(name);
+    return name[0] == '.' && length > 5 && strcmp(name + length - 5, ".part") == 0;
+}
+
 int folder_inspect(struct source *source, struct maps *maps, const char *path,
                    struct profile_file *file) {
     struct region_view view;
@@ -56,6 +64,10 @@ int folder_inspect(struct source *source, struct maps *maps, const char *path,
     file->bytes = (uint64_t)source->stat.st_blocks * 512;
     file->realtime_ns = file_time(&source->stat);
     file->packed = source_kind(source) == SOURCE_DUMP;
+    file->unfinished = file->packed && is_unfinished(path);
+    /* Who writes it holds a lock, which the kernel lets go when that process is gone. */
+    if (file->unfinished && flock(source->fd, LOCK_SH | LOCK_NB) != 0)
+        file->mapped = true;
     if (status || file->packed)
         return status;
     uint8_t *head = aligned_alloc(64, 64u * 1024u);
@@ -86,6 +98,10 @@ static int visible(const struct dirent *entry) {
     return entry->d_name[0] != '.';
 }
 
+static int unfinished(const struct dirent *entry) {
+    return is_unfinished(entry->d_name);
+}
+
 /* A file of a folder, if it is ours: 0, or why not. */
 static int inspect_name(const char *folder, const char *name, struct maps *maps,
                         struct profile_file *file) {
@@ -104,12 +120,12 @@ static int inspect_name(const char *folder, const char *name, struct maps *maps,
     return status;
 }
 
-int profile_list(const char *folder, int (*each)(void *data, const struct profile_file *file),
-                 void *data) {
+static int list(const char *folder, int (*wanted)(const struct dirent *entry),
+                int (*each)(void *data, const struct profile_file *file), void *data) {
     struct dirent **names;
     struct profile_file *file = malloc(sizeof *file);
     struct maps *maps = maps_open();
-    int status = 0, count = scandir(folder, &names, visible, alphasort);
+    int status = 0, count = scandir(folder, &names, wanted, alphasort);
     if (count < 0) {
         status = -errno;
         goto cleanup;
@@ -126,6 +142,16 @@ cleanup:
     maps_close(maps);
     free(file);
     return status;
+}
+
+int profile_list(const char *folder, int (*each)(void *data, const struct profile_file *file),
+                 void *data) {
+    return list(folder, visible, each, data);
+}
+
+int profile_list_unfinished(const char *folder,
+                            int (*each)(void *data, const struct profile_file *file), void *data) {
+    return list(folder, unfinished, each, data);
 }
 
 int profile_remove(const struct profile_file *file) {

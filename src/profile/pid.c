@@ -186,6 +186,8 @@ int profile_load_pid(int pid, struct profile *profile, struct profile_error *err
     source.name = found->file;
     status = p ? decode_region(&source, maps, NULL, p, error)
                : profile_fail(error, -ENOMEM, found->file, 0, "no memory");
+    if (status == 0)
+        memcpy(p->root, found->root, sizeof p->root);
 cleanup:
     maps_close(maps);
     source_close(&source);

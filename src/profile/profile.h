@@ -184,6 +184,7 @@ struct profile_tick {
 
 struct profile_process {
     const char *file; /* where it was read from */
+    char root[32];    /* as profile_found.root, if it was found by its number */
     uint64_t key;     /* header.random: names one region */
     int32_t pid, parent;
     uint32_t uid, epoch;
@@ -290,12 +291,13 @@ int profile_newest(const char *folder, char *path, size_t size);
 /* A file that is ours, from its header alone. */
 struct profile_file {
     char path[4096];
-    bool packed; /* a dump: the fields of a region are zero */
+    bool packed;     /* a dump: the fields of a region are zero */
+    bool unfinished; /* of one that is being written, or that a killed process was writing */
     uint64_t key, run_id, start_ticks;
     int32_t pid;
     uint32_t uid; /* of the file's owner */
     enum profile_state state;
-    bool mapped;
+    bool mapped;          /* by its process; one that is unfinished: it is being written */
     char exe[256];        /* cut if longer */
     uint64_t bytes;       /* taken on disk or in memory */
     uint64_t realtime_ns; /* its last sign of life */
@@ -306,6 +308,9 @@ struct profile_file {
  * the first thing other than 0 that `each` returned. */
 int profile_list(const char *folder, int (*each)(void *data, const struct profile_file *file),
                  void *data);
+/* The same for unfinished dumps, which profile_list passes over. */
+int profile_list_unfinished(const char *folder,
+                            int (*each)(void *data, const struct profile_file *file), void *data);
 /* Removes such a file, if it is still the same region or dump, is owned by us or root, and no
  * process has it mapped (-EBUSY). */
 int profile_remove(const struct profile_file *file);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -192,8 +193,11 @@ int writer_open(struct writer *w, const char *output, int level, struct profile_
     ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_compressionLevel, level);
     ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_checksumFlag, 1);
     w->fd = open_temporary(w->name, w->temporary, sizeof w->temporary);
-    if (w->fd >= 0)
+    if (w->fd >= 0) {
+        /* So that `squall clean` tells it from one that was left by a process that was killed. */
+        flock(w->fd, LOCK_EX | LOCK_NB);
         return put_header(w);
+    }
     w->temporary[0] = 0;
     return profile_fail(w->error, w->fd, w->name, 0, "cannot be made: %s", strerror(-w->fd));
 }

@@ -1,5 +1,5 @@
 /* A comparison in JSON: fields are only added. Sites that did not change are counted, not listed.
- */
+ * What stands before the sites is in the page, too. */
 #include <errno.h>
 
 #include "json.h"
@@ -17,6 +17,7 @@ static void write_side(struct render_json *json, const struct compare *c, unsign
     REAL("units", c->units[which]);
     INTEGER("allocs", side->allocs);
     INTEGER("bytes", side->bytes);
+    INTEGER("allocator_ns", side->allocator_ns);
     INTEGER("codec_allocs", side->codec_allocs);
     INTEGER("codec_bytes", side->codec_bytes);
     INTEGER("calls", side->calls);
@@ -57,6 +58,8 @@ static void write_findings(struct render_json *json, const struct compare *c) {
         BOOLEAN("confirmed", c->findings[i].confirmed);
         STRING("rule", c->findings[i].rule);
         STRING("summary", c->findings[i].summary);
+        STRING("summary_before", c->findings[i].summary_before);
+        STRING("fix", c->findings[i].fix);
         json_close_map(json);
     }
     json_close_array(json);
@@ -94,19 +97,24 @@ static void write_site(struct render_json *json, const struct compare_site *site
     json_close_map(json);
 }
 
-int render_diff_json(FILE *out, const struct compare *c) {
-    struct render_json *json = json_open(out);
-    if (!json)
-        return -ENOMEM;
-    json_open_map(json, NULL);
-    INTEGER("format", FORMAT);
+void json_write_diff(struct render_json *json, const struct compare *c) {
     STRING("per", compare_unit_name(c->unit));
+    REAL("tolerance", c->tolerance);
     write_side(json, c, COMPARE_BEFORE, "before");
     write_side(json, c, COMPARE_AFTER, "after");
     write_metrics(json, c);
     write_findings(json, c);
     INTEGER("sites_compared", c->site_count);
     INTEGER("sites_changed", c->changed_count);
+}
+
+int render_diff_json(FILE *out, const struct compare *c) {
+    struct render_json *json = json_open(out);
+    if (!json)
+        return -ENOMEM;
+    json_open_map(json, NULL);
+    INTEGER("format", FORMAT);
+    json_write_diff(json, c);
     json_open_array(json, "sites");
     for (uint32_t i = 0; i < c->changed_count && !json->error; i++)
         write_site(json, &c->sites[i]);

@@ -7,6 +7,7 @@
 
 static const struct export_kind *const kinds[RENDER_FORMATS] = {
     [RENDER_PPROF] = &export_pprof,
+    [RENDER_HEAP] = &export_heap,
     [RENDER_FOLDED] = &export_folded,
     [RENDER_SPEEDSCOPE] = &export_speedscope,
     [RENDER_DHAT] = &export_dhat,

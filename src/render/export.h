@@ -36,8 +36,8 @@ struct export_kind {
     void (*end)(struct render_export *x, bool broken);                      /* frees x->state */
 };
 
-extern const struct export_kind export_pprof, export_folded, export_speedscope, export_dhat,
-    export_csv, export_jsonl;
+extern const struct export_kind export_pprof, export_heap, export_folded, export_speedscope,
+    export_dhat, export_csv, export_jsonl;
 
 void export_fail(struct render_export *x, int error);
 uint64_t export_value(const struct render_export *x, const struct analyse_sums *sums);

@@ -47,7 +47,7 @@ static struct render_json *open_without_tags(FILE *out) {
     return NULL;
 }
 
-struct render_html *render_html_begin(FILE *out, const char *version) {
+struct render_html *html_open(FILE *out, const char *version) {
     size_t length = (size_t)(squall_page_end - squall_page);
     const char *data = memmem(squall_page, length, DATA_HERE, strlen(DATA_HERE));
     struct render_html *html = data ? calloc(1, sizeof(*html)) : NULL;
@@ -65,7 +65,23 @@ struct render_html *render_html_begin(FILE *out, const char *version) {
     json_open_map(json, NULL);
     INTEGER("format", FORMAT);
     STRING("version", version);
-    json_open_array(json, "processes");
+    return html;
+}
+
+int html_close(struct render_html *html, bool broken) {
+    struct render_json *json = html->json;
+    if (!broken && !json->error) {
+        json_close_map(json);
+        json_write_out(json, html->after, html->after_length);
+    }
+    free(html);
+    return json_close(json);
+}
+
+struct render_html *render_html_begin(FILE *out, const char *version) {
+    struct render_html *html = html_open(out, version);
+    if (html)
+        json_open_array(html->json, "processes");
     return html;
 }
 
@@ -90,12 +106,7 @@ int render_html_process(struct render_html *html, const struct analysis *a,
 }
 
 int render_html_end(struct render_html *html, bool broken) {
-    struct render_json *json = html->json;
-    if (!broken && !json->error) {
-        json_close_array(json);
-        json_close_map(json);
-        json_write_out(json, html->after, html->after_length);
-    }
-    free(html);
-    return json_close(json);
+    if (!broken && !html->json->error)
+        json_close_array(html->json);
+    return html_close(html, broken);
 }

@@ -1,5 +1,6 @@
 /* The inside of the page: html.c is its door, html_tables.c what is written once and named by
- * number, html_site.c the sites. What the page does with it is in tools/page/.
+ * number, html_site.c the sites, diff_html.c what a comparison has in their place. What the page
+ * does with it is in tools/page/.
  *
  * Why another JSON than the report's: a page of 100,000 sites has to open in a browser at once. So
  * stacks are paths in one tree of frames, and a site is an array. Figures are the report's. */
@@ -15,6 +16,13 @@ struct render_html {
     const char *after; /* of the page, behind its data */
     size_t after_length;
 };
+
+/* ---- html.c ---- */
+
+/* The page up to its data, in which a map is open. NULL: no memory. */
+struct render_html *html_open(FILE *out, const char *version);
+/* Closes the map and writes the rest of the page; with `broken` nothing more. */
+int html_close(struct render_html *html, bool broken);
 
 /* ---- html_tables.c: of one process; number 0 is "none" in each ---- */
 

@@ -78,4 +78,8 @@ void json_write_process_tail(struct render_json *json, const struct analysis *a)
 void json_write_process(struct render_json *json, const struct analysis *a,
                         struct analyse_names *names, bool lines);
 
+/* ---- diff_json.c: fields of a comparison, all but its sites ---- */
+
+void json_write_diff(struct render_json *json, const struct compare *c);
+
 #endif

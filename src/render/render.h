@@ -83,6 +83,7 @@ const char *render_name_of(const char *path);
 
 enum render_format {
     RENDER_PPROF,
+    RENDER_HEAP,
     RENDER_FOLDED,
     RENDER_SPEEDSCOPE,
     RENDER_DHAT,
@@ -127,11 +128,13 @@ int render_html_process(struct render_html *html, const struct analysis *a,
 /* As render_json_end. */
 int render_html_end(struct render_html *html, bool broken);
 
-/* ---- diff_text.c, diff_json.c: two recordings compared ---- */
+/* ---- diff_text.c, diff_json.c, diff_html.c: two recordings compared ---- */
 
 /* Of changed sites the first text->sites, 0 = all. */
 int render_diff_text(const struct render_text *text, const struct compare *c);
 int render_diff_json(FILE *out, const struct compare *c);
+/* A page as that of html.c; -ENOMEM also where squall has none. */
+int render_diff_html(FILE *out, const struct compare *c, const char *version);
 
 /* Columns of a stream: $COLUMNS, else the terminal's, else 0. */
 unsigned render_width(FILE *out);

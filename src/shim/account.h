@@ -53,5 +53,9 @@ void account_reap(void);
 void account_shared_counts(uint64_t allocs, uint64_t bytes, uint64_t frees);
 /* Reads the thread's name anew into its row. */
 void account_name(struct shim_self *self);
+/* The number of the calling thread; 0: a sandbox does not say. */
+uint32_t account_thread_id(void);
+/* At the start. */
+void account_find_thread_id(void);
 
 #endif

@@ -23,14 +23,22 @@ static NOINLINE void enter(struct shim_self *self, uint32_t cell, uint64_t addre
         lifecycle_tick(now);
 }
 
+/* Of a stack that is not that of the allocation before. */
 static NOINLINE uint32_t find_cell(struct shim_self *self, const struct unwind_start *at) {
     struct shim_private *p = self->private;
     struct unwind_result stack;
+    bool looked = unwind_trusts_known(p->unwind);
+    const struct unwind_known *known = looked ? unwind_find_known(p->unwind, at) : NULL;
+    if (known)
+        return known->number;
     unwind_walk(p->unwind, at, &stack);
     uint32_t cell = account_find_recent(self, &stack, REGION_CELL_EXACT);
     /* A stack that is not remembered leaves an older one in the walker, whose cell this is not. */
-    p->last_walk = stack.frames == p->unwind->fresh_pc ? 0 : p->unwind->walk;
+    bool is_remembered = stack.frames != p->unwind->fresh_pc;
+    p->last_walk = is_remembered ? p->unwind->walk : 0;
     p->last_cell = cell;
+    if (looked && is_remembered && stack.count)
+        unwind_keep_known(p->unwind, stack.hash, cell);
     return cell;
 }
 
@@ -44,11 +52,14 @@ void account_alloc_small(struct shim_self *self, uint64_t address, uint64_t size
     }
     self->busy = 1;
     ORDER();
+    /* The word may be in another processor's cache, where the block died last. The program's next
+     * locked instruction would wait for our store to it. */
+    uint64_t *word = live_word(address);
+    __asm__ volatile("prefetchw (%0)" : : "r"(word)); /* of no effect where that is NULL */
     uint32_t cell = p->last_cell;
     if (UNLIKELY(p->last_walk != p->unwind->walk) || UNLIKELY(!unwind_repeats(p->unwind, at)))
         cell = find_cell(self, at);
     struct region_cell *c = ROW(REGION_CELLS, struct region_cell, cell);
-    uint64_t *word = live_word(address);
     if (UNLIKELY(c->thread != self->row) || UNLIKELY(!word) || cell_draw_lives(c->samples) ||
         UNLIKELY(size > LIVE_MAP_SIZE_MAX)) {
         enter(self, cell, address, size);

@@ -157,10 +157,11 @@ bool call_rows_add_nested(struct shim_self *self, const struct codec_function *f
 
 /* ---- time ---- */
 
-/* By how long such calls took so far. */
+/* By how much work such calls were so far: a thread that waits for its turn spends no time in
+ * them. */
 static uint32_t choose_untimed(const struct region_codec_call *c) {
-    uint64_t mean = c->calls ? c->ticks / c->calls : 0, wanted = clock_ticks(TIMED_NS);
-    uint64_t every = mean ? wanted / mean : UNTIMED_MOST;
+    uint64_t mean = c->timed ? c->cpu_ns / c->timed : 0;
+    uint64_t every = mean ? TIMED_NS / mean : UNTIMED_MOST;
     return (uint32_t)(every < UNTIMED_MOST ? every : UNTIMED_MOST);
 }
 

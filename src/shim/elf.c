@@ -142,3 +142,12 @@ void *elf_lookup(const struct elf_dynamic *d, const char *name) {
         address = ((uint64_t(*)(void))address)();
     return (void *)address;
 }
+
+const struct link_map *elf_libc(struct elf_dynamic *d) {
+    for (const struct link_map *m = elf_first_map(); m; m = m->l_next) {
+        elf_dynamic_of_map(m, d);
+        if (elf_symbol(d, "__libc_start_main") && elf_symbol(d, "mmap"))
+            return m;
+    }
+    return NULL;
+}

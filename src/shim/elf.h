@@ -32,5 +32,7 @@ const ElfW(Sym) * elf_symbol(const struct elf_dynamic *d, const char *name);
 void *elf_lookup(const struct elf_dynamic *d, const char *name);
 /* The loader's list of objects, NULL before we are relocated. */
 const struct link_map *elf_first_map(void);
+/* The C library among them, and what a lookup in it needs; NULL: not found. */
+const struct link_map *elf_libc(struct elf_dynamic *out);
 
 #endif

@@ -18,7 +18,8 @@ int index_init(struct index *index, uint64_t rows) {
 }
 
 int index_renew(struct index *index, uint64_t rows) {
-    if (!index->words)
+    /* A child's region may be larger than its parent's was: a limit was raised meanwhile. */
+    if (!index->words || index->mask + 1 < 2 * rows)
         return index_init(index, rows);
     base_syscall(SYS_madvise, index->words, (INDEX_SMALL + index->mask + 1) * 8, MADV_DONTNEED);
     return 0;

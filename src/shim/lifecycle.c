@@ -22,6 +22,7 @@
 #include "module.h"
 #include "place.h"
 #include "real.h"
+#include "sandbox.h"
 #include "say.h"
 #include "unwind_lib.h"
 
@@ -184,7 +185,8 @@ static void begin_child(void) {
     module_detach();
     call_begin_child();
     go_begin_child();
-    shim.pid = (uint32_t)base_syscall(SYS_getpid);
+    long pid = base_syscall(SYS_getpid); /* a sandbox may say no; here is one thread */
+    shim.pid = pid > 0 ? (uint32_t)pid : account_thread_id();
     shim.epoch++;
     shim.seed = base_mix(shim.seed + shim.pid);
     shim.provisional_inherited = 0;
@@ -288,6 +290,12 @@ bool shim_enter_region_slow(struct shim_self *self) {
 
 /* ---- ticks ---- */
 
+/* By a single bit: what else is in the notes was there before the first tick. */
+static void note_sandbox(void) {
+    if (UNLIKELY(BASE_SANDBOXED))
+        __atomic_fetch_or(&shim.region.header->notes, REGION_NOTE_SANDBOX, __ATOMIC_RELAXED);
+}
+
 void lifecycle_tick(uint64_t now) {
     uint64_t due = RELAXED_LOAD(&lifecycle_next_tick);
     uint64_t next = now + clock_ticks(shim.conf.tick_ns);
@@ -301,6 +309,7 @@ void lifecycle_tick(uint64_t now) {
     clock_calibrate(h->end_clock - h->start_clock, h->end_raw_ns - h->start_raw_ns);
     module_check();
     account_reap();
+    note_sandbox();
     struct region_directory *d = &r->directory[REGION_TIMELINE];
     uint64_t number = RELAXED_LOAD(&d->used), row = number % d->capacity;
     if (!d->committed || (row >= d->committed && region_commit(r, REGION_TIMELINE, row + 1))) {
@@ -376,6 +385,7 @@ static int prepare(const uint64_t *auxv, char *const *argv) {
     shim.seed = shim.conf.seed ? shim.conf.seed : random ? random[1] : clock_now();
     if (identity_read(&saved.identity, argv))
         saved.notes |= REGION_NOTE_NO_PROC;
+    account_find_thread_id();
     int error = map_wiped();
     if (!error)
         error = live_init(shim.exact, space == UINT64_MAX ? 0 : space / 32);
@@ -403,8 +413,10 @@ static int prepare(const uint64_t *auxv, char *const *argv) {
 /* Changes code: nothing may be running in it. */
 static void follow(bool is_alone) {
     module_follow(is_alone);
-    if (is_alone)
+    if (is_alone) {
         mapping_follow();
+        sandbox_follow();
+    }
 }
 
 static void start(char **argv, char **environment) {
@@ -414,7 +426,11 @@ static void start(char **argv, char **environment) {
     char **end = environment;
     while (*end)
         end++;
-    const uint64_t *auxv = (const uint64_t *)(end + 1);
+    /* For a program with raised privileges the loader takes variables out, and each leaves one more
+     * zero; no auxiliary vector begins with one. */
+    while (!*end)
+        end++;
+    const uint64_t *auxv = (const uint64_t *)end;
     say_init();
     clock_init(auxiliary(auxv, AT_SYSINFO_EHDR));
     read_environment(environment, auxiliary(auxv, AT_SECURE) != 0);
@@ -473,6 +489,7 @@ __attribute__((destructor)) static void end(void) {
     if (shim.state == SHIM_ON)
         place_counts();
     module_check();
+    note_sandbox();
     pair_clocks(shim.region.header);
     __atomic_store_n(&shim.region.header->ended, 1, __ATOMIC_RELEASE);
 }

@@ -342,15 +342,6 @@ void *seen_mremap(void *old, size_t old_size, size_t size, int flags, void *addr
 
 /* ---- putting them in ---- */
 
-static const struct link_map *find_libc(struct elf_dynamic *d) {
-    for (const struct link_map *m = elf_first_map(); m; m = m->l_next) {
-        elf_dynamic_of_map(m, d);
-        if (elf_symbol(d, "__libc_start_main") && elf_symbol(d, "mmap"))
-            return m;
-    }
-    return NULL;
-}
-
 static void put_detour(const struct module *m, const struct elf_dynamic *d, unsigned i,
                        const char *name, void (*stub)(void)) {
     const ElfW(Sym) *symbol = elf_symbol(d, name);
@@ -363,7 +354,7 @@ static void put_detour(const struct module *m, const struct elf_dynamic *d, unsi
 
 void mapping_follow(void) {
     struct elf_dynamic d;
-    const struct link_map *libc = find_libc(&d);
+    const struct link_map *libc = elf_libc(&d);
     const struct module *m =
         libc ? module_find(d.base + elf_symbol(&d, "__libc_start_main")->st_value) : NULL;
     if (!m)

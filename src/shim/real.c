@@ -79,10 +79,14 @@ static bool is_ours(const struct link_map *map) {
     return map->l_addr == (uint64_t)__ehdr_start;
 }
 
+/* Of a version that is not the default one, too, where there is no other: programs ask for the
+ * oldest, and that is all that glibc's allocator for debugging (MALLOC_CHECK_) has. */
 static void *lookup(const struct link_map *map, const char *name) {
     struct elf_dynamic d;
     elf_dynamic_of_map(map, &d);
-    return elf_lookup(&d, name);
+    void *f = elf_lookup(&d, name);
+    d.versions = NULL;
+    return f ? f : elf_lookup(&d, name);
 }
 
 /* The first definition in the global scope behind us. */

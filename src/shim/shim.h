@@ -58,7 +58,7 @@ extern struct shim shim HIDDEN;
 /* Time in the allocator is taken on one small block in so many. */
 #define SHIM_TIMED_EVERY 64u
 
-#define SHIM_RECENT_BITS 8u
+#define SHIM_RECENT_BITS 10u
 #define SHIM_RECENT (1u << SHIM_RECENT_BITS)
 #define SHIM_CALLS 16u /* codec calls that a thread can be in at once */
 #define SHIM_CALL_BLOCKS 6u

@@ -36,9 +36,10 @@ static int open_tables(void) {
 struct site_cells site_cells;
 
 static int renew_cells(uint64_t rows) {
+    static uint64_t reserved; /* bytes; a child's region may be larger than its parent's was */
     uint64_t bytes = rows * (sizeof *site_cells.thread + sizeof *site_cells.remote_seen);
-    if (site_cells.remote_seen) {
-        base_syscall(SYS_madvise, site_cells.remote_seen, bytes, MADV_DONTNEED);
+    if (bytes <= reserved) {
+        base_syscall(SYS_madvise, site_cells.remote_seen, reserved, MADV_DONTNEED);
         return 0;
     }
     long at = base_reserve(bytes, PROT_READ | PROT_WRITE);
@@ -46,6 +47,7 @@ static int renew_cells(uint64_t rows) {
         return (int)at;
     site_cells.thread = (uint32_t *)((uint64_t *)at + rows);
     site_cells.remote_seen = (uint64_t *)at;
+    reserved = bytes;
     return 0;
 }
 

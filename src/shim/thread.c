@@ -8,6 +8,8 @@
 #include "call.h"
 #include "clock.h"
 #include "decide.h"
+#include "peek.h"
+#include "unwind_thread.h"
 
 #define THREAD(i) REGION_ROW(&shim.region, REGION_THREADS, struct region_thread, i)
 
@@ -52,6 +54,8 @@ static struct shim_private *private_of(uint32_t row) {
     base_zero(p, sizeof *p);
     uint64_t behind = ((uint64_t)(p + 1) + 63) & ~63ull;
     p->unwind = shim.walks ? (struct unwind_thread *)behind : NULL;
+    if (p->unwind) /* what it knows by number would be cells of the parent's region */
+        unwind_forget_known(p->unwind);
     p->random = base_mix(shim.seed + row);
     p->timed_in = SHIM_TIMED_EVERY;
     p->epoch = shim.epoch;
@@ -104,6 +108,26 @@ void account_name(struct shim_self *self) {
     base_move(t->name, name, 16);
     ORDER();
     t->sequence++;
+}
+
+/* ---- numbers ---- */
+
+/* glibc's own note of it, in each thread's control block. Whether it is there is seen once, where the
+ * kernel says the same; in a forked child it is right, for fork writes it. */
+#define GLIBC_TID 720
+static bool glibc_notes_it;
+
+void account_find_thread_id(void) {
+    int noted = 0;
+    size_t got = peek_read(&noted, unwind_thread_pointer() + GLIBC_TID, sizeof noted);
+    glibc_notes_it = got == sizeof noted && noted == (int)base_syscall(SYS_gettid);
+}
+
+uint32_t account_thread_id(void) {
+    long tid = base_syscall(SYS_gettid);
+    if (UNLIKELY(tid <= 0))
+        tid = glibc_notes_it ? *(const int *)(unwind_thread_pointer() + GLIBC_TID) : 0;
+    return (uint32_t)tid;
 }
 
 /* ---- rows ---- */
@@ -162,7 +186,7 @@ static struct region_thread *no_row;
 
 void account_register(struct shim_self *self) {
     char name[16];
-    int tid = (int)base_syscall(SYS_gettid);
+    int tid = (int)account_thread_id();
     read_name(name);
     uint32_t row = region_take(&shim.region, REGION_THREADS, 1);
     if (row >= shim.slot_count)

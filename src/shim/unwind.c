@@ -61,6 +61,7 @@ static COLD bool enter(struct unwind_thread *t, uint64_t sp, uint64_t tp) {
         t->thread_pointer = tp;
         t->lo = t->hi = t->refused = 0;
         forget(t);
+        unwind_forget_known(t);
     }
     if (unwind_is_own(t, sp))
         return true;
@@ -347,6 +348,50 @@ static void remember(struct unwind_thread *t, uint32_t n, uint32_t i) {
     t->first = to;
 }
 
+/* ---- known stacks ---- */
+
+/* No entry is of generation 0. */
+void unwind_forget_known(struct unwind_thread *t) {
+    if (++t->generation)
+        return;
+    for (unsigned i = 0; i < UNWIND_KNOWN; i++)
+        t->known[i].generation = 0;
+    t->generation = 1;
+}
+
+static void know_word(struct unwind_known *known, uint64_t address, uint64_t value) {
+    known->offset[known->count] = (uint32_t)(address - known->sp);
+    known->value[known->count++] = value;
+}
+
+/* Once is not enough: stacks that never come back would only displace others. */
+void unwind_keep_known(struct unwind_thread *t, uint64_t hash, uint32_t number) {
+    uint32_t i = t->first, words = unwind_word_count(t, i);
+    struct unwind_known *known = &t->known[unwind_known_place(t->pc[i], t->sp[i])];
+    if (known->hash != hash) {
+        known->hash = hash;
+        return;
+    }
+    if (MAX - 1 - i + words > UNWIND_KNOWN_WORDS - 3)
+        return;
+    known->pc = t->pc[i];
+    known->sp = t->sp[i];
+    known->bp = t->bp[i];
+    known->needs_bp = unwind_needs_bp(t, i);
+    known->number = number;
+    known->count = 0;
+    for (uint32_t k = i + 1; k < MAX; k++)
+        know_word(known, t->sp[k] - 8, t->pc[k]);
+    for (uint32_t k = 0; k < words; k++)
+        know_word(known, t->words[k].address, t->words[k].value);
+    while (known->count & 3) {
+        known->offset[known->count] = known->offset[known->count - 1];
+        known->value[known->count] = known->value[known->count - 1];
+        known->count++;
+    }
+    known->generation = t->generation;
+}
+
 /* ---- the walk ---- */
 
 INLINE void answer(const struct unwind_thread *t, struct unwind_result *result) {
@@ -514,6 +559,7 @@ void unwind_walk(struct unwind_thread *t, const struct unwind_start *start,
     }
     if (UNLIKELY(t->stamp != c.now)) {
         forget(t);
+        unwind_forget_known(t);
         if (t->stamp) /* else they are zero, and on pages that need not be touched */
             base_zero(t->near, sizeof t->near);
         t->stamp = c.now;

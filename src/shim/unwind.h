@@ -33,7 +33,7 @@ struct unwind_start {
         (s)->sp = (uint64_t)(unwind_frame + 2);                                      \
     } while (0)
 
-/* Private to a thread; from memory that the caller zeroed. Size: sizeof, about 44 KiB. It may be
+/* Private to a thread; from memory that the caller zeroed. Size: sizeof, about 80 KiB. It may be
  * handed to another thread later, or inherited over fork, as it is. */
 struct unwind_thread;
 size_t unwind_thread_size(void);
@@ -57,6 +57,12 @@ int unwind_init(void);
  * a microsecond or two, and never remembered. */
 void unwind_walk(struct unwind_thread *t, const struct unwind_start *start,
                  struct unwind_result *result);
+
+/* The stack that was walked last, which the walker remembers, may be known from now on by the
+ * caller's `number`: see unwind_find_known. */
+void unwind_keep_known(struct unwind_thread *t, uint64_t hash, uint32_t number);
+/* The numbers mean nothing any more. */
+void unwind_forget_known(struct unwind_thread *t);
 
 /* Whether `sp` is on the calling thread's own stack, above its stack pointer. */
 bool unwind_owns(struct unwind_thread *t, uint64_t sp);

@@ -12,6 +12,9 @@
 
 #define UNWIND_NEAR 1024u
 #define UNWIND_AT 256u
+#define UNWIND_KNOWN 64u
+#define UNWIND_KNOWN_WORDS 40u
+#define UNWIND_KNOWN_TRUST 16u
 
 /* The rule of a return address that this thread met lately, if it is of the kinds of nearly all
  * code: what the walk needs first, ready to be added. */
@@ -24,6 +27,20 @@ struct unwind_near {
 struct unwind_word {
     uint64_t address;
     uint64_t value;
+};
+
+/* A stack that came back, whole: every word that a walk reads, and the number that stands for the
+ * stack with its owner. Two or three allocations in turn, as most loops make them, would otherwise
+ * undo what is remembered of each other. */
+struct unwind_known {
+    uint64_t pc, sp, bp;
+    uint64_t hash; /* of the stack that was walked last and has its place here */
+    uint32_t number;
+    uint32_t generation; /* of the thread's known stacks; 0 = none is known here */
+    uint16_t count;      /* words, filled up to a multiple of 4 */
+    bool needs_bp;
+    uint32_t offset[UNWIND_KNOWN_WORDS]; /* of the word, bytes from sp */
+    uint64_t value[UNWIND_KNOWN_WORDS];
 };
 
 /* Frames of the last stack fill the upper ends of the arrays, innermost first, so that an outer
@@ -52,6 +69,9 @@ struct unwind_thread {
     struct unwind_word words[2 * UNWIND_MAX + 4];
     uint8_t at[UNWIND_AT]; /* the state that came last with such a stack pointer, see unwind_at */
     struct unwind_near near[UNWIND_NEAR];
+    uint32_t generation; /* older known stacks are forgotten */
+    uint32_t known_trust, known_skipped;
+    struct unwind_known known[UNWIND_KNOWN];
 
     /* The walk under way, innermost first. */
     uint64_t fresh_pc[UNWIND_MAX];
@@ -119,13 +139,50 @@ INLINE bool unwind_is_unchanged(const struct unwind_thread *t, uint32_t i) {
     return differ == 0;
 }
 
+/* Whether what is remembered is of this stack and of the modules as they are now. */
+INLINE bool unwind_is_current(const struct unwind_thread *t) {
+    return LIKELY(t->stamp == RELAXED_LOAD(&table_stamp)) &&
+           LIKELY(t->thread_pointer == unwind_thread_pointer());
+}
+
 /* Whether a walk from `start` would give the last stack. */
 INLINE bool unwind_repeats(const struct unwind_thread *t, const struct unwind_start *start) {
     uint32_t i = t->first;
     return LIKELY(t->sp[i] == start->sp) && LIKELY(t->pc[i] == start->pc) &&
            LIKELY(t->bp[i] == start->bp || !unwind_needs_bp(t, i)) &&
-           LIKELY(t->stamp == RELAXED_LOAD(&table_stamp)) &&
-           LIKELY(t->thread_pointer == unwind_thread_pointer()) && LIKELY(unwind_is_unchanged(t, i));
+           unwind_is_current(t) && LIKELY(unwind_is_unchanged(t, i));
+}
+
+INLINE uint32_t unwind_known_place(uint64_t pc, uint64_t sp) {
+    return (uint32_t)(pc ^ pc >> 6 ^ sp >> 4) % UNWIND_KNOWN;
+}
+
+/* Whether to look: where stacks come at random there is nothing to find, and one try in 16 will
+ * do to notice that this has changed. */
+INLINE bool unwind_trusts_known(struct unwind_thread *t) {
+    return LIKELY(t->known_trust) || ++t->known_skipped % UNWIND_KNOWN_TRUST == 0;
+}
+
+/* The known stack that a walk from `start` would give, NULL = it is to be walked. */
+INLINE const struct unwind_known *unwind_find_known(struct unwind_thread *t,
+                                                    const struct unwind_start *start) {
+    const struct unwind_known *known = &t->known[unwind_known_place(start->pc, start->sp)];
+    uint64_t differ = 0;
+    if (t->known_trust)
+        t->known_trust--;
+    if (known->pc != start->pc || known->sp != start->sp ||
+        (known->bp != start->bp && known->needs_bp) || known->generation != t->generation ||
+        !unwind_is_current(t))
+        return NULL;
+    for (uint32_t k = 0; k < known->count; k += 4)
+        differ |= unwind_changed(start->sp + known->offset[k], known->value[k]) |
+                  unwind_changed(start->sp + known->offset[k + 1], known->value[k + 1]) |
+                  unwind_changed(start->sp + known->offset[k + 2], known->value[k + 2]) |
+                  unwind_changed(start->sp + known->offset[k + 3], known->value[k + 3]);
+    if (differ)
+        return NULL;
+    t->known_trust = UNWIND_KNOWN_TRUST;
+    return known;
 }
 
 #endif

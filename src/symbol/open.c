@@ -90,11 +90,17 @@ static int open_file(const char *path) {
     return -EINVAL;
 }
 
+static bool has_root(const struct symbol_module *module) {
+    return module->root && *module->root;
+}
+
 /* "file (deleted)" is what the kernel calls a file that was replaced; a new one may be the same. */
-static int open_module(const struct finder *finder, const char *path, char **opened) {
+static int open_module(const struct finder *finder, const struct symbol_module *module,
+                       char **opened) {
     static const char deleted[] = " (deleted)";
+    const char *path = module->path;
     size_t length = strlen(path), tail = sizeof(deleted) - 1;
-    *opened = join(finder->root, path);
+    *opened = join(has_root(module) ? module->root : finder->root, path);
     if (!*opened)
         return -ENOMEM;
     int fd = open_file(*opened);
@@ -149,27 +155,38 @@ static int report(struct source *source, struct finder *finder, const char *path
     return 0;
 }
 
+/* The separate debug file of a module below `folder`. */
+static int report_debug_below(struct source *source, struct finder *finder,
+                              const struct symbol_module *module, const char *folder) {
+    char path[4096];
+    int n = snprintf(path, sizeof(path), "%s/.build-id/%02x/", folder, module->build_id[0]);
+    if (n < 0 || (size_t)n + 2 * BUILD_ID_MAX + sizeof(".debug") > sizeof(path))
+        return -ENAMETOOLONG;
+    for (uint32_t b = 1; b < module->build_id_size; b++)
+        n += sprintf(path + n, "%02x", module->build_id[b]);
+    strcpy(path + n, ".debug");
+    int fd = open_file(path);
+    if (fd < 0)
+        return fd;
+    const char *trouble = check(fd, module);
+    if (trouble)
+        close(fd);
+    else if (report(source, finder, path, fd) == 0)
+        return 0;
+    symbol_source_close(source);
+    return -ENOENT;
+}
+
 static int report_debug_file(struct source *source, struct finder *finder,
                              const struct symbol_module *module) {
-    char path[4096];
-    for (unsigned i = 0; i < ARRAY_SIZE(finder->debug_folders); i++) {
-        if (!finder->debug_folders[i])
-            continue;
-        int n = snprintf(path, sizeof(path), "%s/.build-id/%02x/", finder->debug_folders[i],
-                         module->build_id[0]);
-        if (n < 0 || (size_t)n + 2 * BUILD_ID_MAX + sizeof(".debug") > sizeof(path))
-            continue;
-        for (uint32_t b = 1; b < module->build_id_size; b++)
-            n += sprintf(path + n, "%02x", module->build_id[b]);
-        strcpy(path + n, ".debug");
-        int fd = open_file(path);
-        if (fd < 0)
-            continue;
-        if (check(fd, module) == NULL && report(source, finder, path, fd) == 0)
-            return 0;
-        symbol_source_close(source);
-    }
-    return -ENOENT;
+    char *below = has_root(module) ? join(module->root, finder->debug_folders[0]) : NULL;
+    const char *folders[] = {finder->debug_folders[0], finder->debug_folders[1], below};
+    int status = -ENOENT;
+    for (unsigned i = 0; i < ARRAY_SIZE(folders) && status; i++)
+        if (folders[i])
+            status = report_debug_below(source, finder, module, folders[i]);
+    free(below);
+    return status;
 }
 
 /* The whole file from a server: elfutils looks for it by build-id alone. */
@@ -213,7 +230,7 @@ void symbol_source_open(struct source *source, struct finder *finder,
     *source = (struct source){0};
     if (module->path[0] != '/') /* the vdso, a memfd, nothing at all */
         return;
-    int fd = open_module(finder, module->path, &path);
+    int fd = open_module(finder, module, &path);
     const char *trouble = fd < 0 ? trouble_of(fd) : check(fd, module);
     if (!trouble) {
         if (report(source, finder, path, fd) == 0)

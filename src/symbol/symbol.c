@@ -17,7 +17,7 @@ struct module {
     struct debug debug;
     struct go_names go;
     size_t key_size;
-    char key[]; /* build-id, path, zero */
+    char key[]; /* build-id, path, zero, root, zero */
 };
 
 struct symbols {
@@ -58,18 +58,21 @@ void symbol_close(struct symbols *s) {
 }
 
 static struct module *create(const struct symbol_module *what, uint32_t number) {
-    size_t path = strlen(what->path) + 1;
-    size_t size = what->build_id_size + path;
+    const char *below = what->root ? what->root : "";
+    size_t path = strlen(what->path) + 1, root = strlen(below) + 1;
+    size_t size = what->build_id_size + path + root;
     struct module *module = calloc(1, sizeof(*module) + size);
     if (!module)
         return NULL;
     if (what->build_id_size)
         memcpy(module->key, what->build_id, what->build_id_size);
     memcpy(module->key + what->build_id_size, what->path, path);
+    memcpy(module->key + what->build_id_size + path, below, root);
     module->key_size = size;
     module->number = number;
     module->what = (struct symbol_module){
         .path = module->key + what->build_id_size,
+        .root = module->key + what->build_id_size + path,
         .build_id = (const uint8_t *)module->key,
         .build_id_size = what->build_id_size,
     };

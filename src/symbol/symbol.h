@@ -24,6 +24,7 @@ struct symbol_module {
     const char *path;
     const uint8_t *build_id;
     uint32_t build_id_size; /* 0 = unknown: the file is trusted as it is */
+    const char *root; /* prefix for its path in place of that of the options; NULL or "" = none */
 };
 
 struct symbol_frame {

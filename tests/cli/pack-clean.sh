@@ -24,5 +24,18 @@ squall clean --older 7d --dumps --quiet "$SQUALL_DIR"
 echo "clean 7d: status $?, $(count 'squall.*') files"
 squall clean --older 0 --dumps --dry-run --quiet "$SQUALL_DIR"
 echo "clean --dry-run: status $?, $(count 'squall.*') files"
+# What a killed pack leaves, beside one that is being written, a file of somebody else's, and none of the name.
+dump=$(find "$SQUALL_DIR" -name '*.squall' | head -n 1)
+for part in .killed.1.part .writing.2.part visible.part; do
+    head -c 200 "$dump" >"$SQUALL_DIR/$part"
+done
+echo notes >"$SQUALL_DIR/.mine.part"
+squall clean --older 7d --quiet "$SQUALL_DIR"
+echo "clean 7d: $(cd "$SQUALL_DIR" && ls -A | grep -c part) parts"
+flock "$SQUALL_DIR/.writing.2.part" "$SQUALL_BIN" clean --older 0 --quiet "$SQUALL_DIR"
+(cd "$SQUALL_DIR" && ls -A | grep part)
+squall clean --older 0 --quiet "$SQUALL_DIR"
+(cd "$SQUALL_DIR" && ls -A | grep part)
+rm -f "$SQUALL_DIR"/visible.part "$SQUALL_DIR"/.mine.part
 squall clean --older 0 --dumps --quiet "$SQUALL_DIR"
 echo "clean 0: status $?, $(count 'squall.*') files"

@@ -1,70 +1,8 @@
-// browser.mjs REPORT HOSTILE BOTH LARGE: pages in a real browser, as people use them. A line ok or not ok
-// for each; SHOTS=DIR leaves pictures there to be looked at.
-import { createRequire } from 'node:module';
-import { readFileSync } from 'node:fs';
-import { chromium } from 'playwright-core';
+// browser.mjs REPORT HOSTILE BOTH LARGE: pages of reports in a real browser, as people use them. A line ok
+// or not ok for each.
+import { accessible, all, boxes, check, column, data, decent, end, open, picture, same, yes } from './lib.mjs';
 
 const [report, hostile, both, large] = process.argv.slice(2);
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'],
-});
-let failed = 0;
-
-async function check(name, test) {
-  try {
-    await test();
-    console.log(`ok ${name}`);
-  } catch (error) {
-    failed++;
-    console.log(`not ok ${name}: ${String(error.message).split('\n').slice(0, 3).join(' ')}`);
-  }
-}
-
-function same(got, wanted, what) {
-  if (JSON.stringify(got) !== JSON.stringify(wanted))
-    throw new Error(`${what}: ${JSON.stringify(got)}, expected ${JSON.stringify(wanted)}`);
-}
-const yes = (truth, what) => { if (!truth) throw new Error(what); };
-
-/** A page; what it complains of, and what it asks the network for, is kept. */
-async function open(file, { width = 1280, dark = false, hash = '' } = {}) {
-  const context = await browser.newContext({
-    viewport: { width, height: 900 }, colorScheme: dark ? 'dark' : 'light',
-    bypassCSP: false, offline: true,
-  });
-  const page = await context.newPage();
-  page.complaints = [];
-  page.on('console', (m) => { if (m.type() === 'error') page.complaints.push(m.text()); });
-  page.on('pageerror', (e) => page.complaints.push(e.message));
-  page.on('request', (r) => { if (!/^(file|data):/.test(r.url())) page.complaints.push(r.url()); });
-  await page.goto(`file://${file}${hash}`);
-  await page.waitForSelector('html[data-ready]');
-  return page;
-}
-
-/** Everything that waits for the screen to come near. */
-async function all(page) {
-  for (const id of ['flame', 'timeline', 'heat', 'codec']) {
-    await page.locator(`#${id}`).scrollIntoViewIfNeeded();
-    await page.waitForSelector(`#${id} .body:not(.waiting)`);
-  }
-  await page.evaluate(() => scrollTo(0, 0));
-}
-
-async function picture(page, name) {
-  if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/${name}.png`, fullPage: true });
-}
-
-async function accessible(page) {
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => globalThis.axe.run());
-  same(violations.map((v) => `${v.id}: ${v.nodes[0].target} ${v.nodes[0].failureSummary}`), [], 'violations');
-}
-
-const data = (page) => page.evaluate(() => document.querySelectorAll('table.sites tbody tr').length);
-const column = (page, name) => page.$$eval(`table.sites td.${name}`, (cells) => cells.map((c) => c.firstChild.textContent));
-const boxes = (page) => page.$$eval('.flame .box', (all) => all.map((b) => b.getAttribute('aria-label')));
 
 const page = await open(report);
 await check('findings', async () => {
@@ -172,6 +110,19 @@ await check('keyboard', async () => {
 await check('timeline_heat_codec', async () => {
   yes(await page.locator('#timeline canvas').count() === 1, 'no chart');
   yes(await page.locator('#timeline .moments li').count() > 0, 'nothing marked');
+  const found = await page.locator('.finding').count();
+  same(await page.locator('#timeline .marked li').count(), found, 'findings marked');
+  yes(/finding 1 .* at [\d.]+ s/.test(await page.getAttribute('#timeline .chart', 'aria-label')), 'no finding in words');
+  const orange = await page.$eval('#timeline canvas', (canvas) => {
+    const [r, g, b] = /(\d+), (\d+), (\d+)/.exec(getComputedStyle(document.querySelector('.marked .flag')).backgroundColor).slice(1).map(Number);
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height / 4);
+    let count = 0;
+    for (let i = 0; i < data.length; i += 4) count += data[i] === r && data[i + 1] === g && data[i + 2] === b;
+    return count;
+  });
+  yes(orange > 150, `a flag of ${orange} points`);
+  await page.locator('#timeline .marked a').first().click();
+  yes((await page.locator('#finding-1').boundingBox()).y < 900, 'the flag leads nowhere');
   yes(await page.locator('.heat tbody tr').count() > 2, 'no threads');
   yes((await page.textContent('#codec')).includes('deflate: messages by size'), 'no sizes');
 });
@@ -197,16 +148,7 @@ await check('print', async () => {
 });
 await check('quiet', async () => same(page.complaints, [], 'complaints'));
 for (const [name, options] of [['dark', { dark: true }], ['phone', { width: 390 }], ['phone_dark', { width: 390, dark: true }]]) {
-  await check(name, async () => {
-    const other = await open(report, options);
-    await all(other);
-    same(await other.evaluate(() => document.documentElement.scrollWidth - innerWidth <= 0), true, 'as wide as the screen');
-    if (options.dark) same(await other.evaluate(() => document.documentElement.dataset.theme), 'dark', 'theme');
-    await accessible(other);
-    await picture(other, name);
-    same(other.complaints, [], 'complaints');
-    await other.context().close();
-  });
+  await check(name, async () => decent(await open(report, options), name, options));
 }
 await check('hostile', async () => {
   const evil = await open(hostile);
@@ -261,5 +203,4 @@ if (large) {
     console.log(`# ${large}: drawn after ${Math.round(best)} ms`);
   });
 }
-await browser.close();
-process.exit(failed ? 1 : 0);
+await end();

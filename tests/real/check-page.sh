@@ -1,7 +1,7 @@
 #!/bin/bash
-# The page of the report in a real browser (tests/page/browser.mjs): clicks, sorts, zooms, searches,
+# The pages of report and diff in a real browser (tests/page/browser.mjs, diff.mjs): clicks, sorts, zooms, searches,
 # by mouse and by keys, in light and dark, on a phone and on paper, with axe's word on who cannot see
-# or point; and how long 100,000 sites take. Part of `make check-real`. SHOTS=DIR keeps pictures.
+# or point; how long 100,000 sites take; exports in speedscope and DHAT's viewer (viewers.mjs). Part of `make check-real`. SHOTS=DIR keeps pictures.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -24,7 +24,7 @@ if ! cmp -s "$root/tests/page/package-lock.json" "$work/node_modules/.lock"; the
         skip "npm ci: $(tail -n 1 "$scratch/npm.log")"
     cp "$root/tests/page/package-lock.json" "$work/node_modules/.lock"
 fi
-cp "$root/tests/page/browser.mjs" "$work/"
+cp "$root"/tests/page/*.mjs "$work/"
 
 # ---- what is shown ----
 
@@ -59,3 +59,41 @@ done
 "$SQUALL_BIN" export --format html "$scratch/run.squall" "$scratch/hostile.squall" -o "$scratch/both.html"
 CHROMIUM=$browser node "$work/browser.mjs" "$scratch/run.html" "$scratch/hostile.html" \
     "$scratch/both.html" "$scratch/large.html"
+status=$?
+
+# ---- two compared ----
+
+# record NAME CODEC: the same messages, by zlib or by zstd
+record() {
+    "$SQUALL_BIN" run --mode exact --quiet -o "$scratch/$1.squall" -- /usr/bin/python3 -c '
+import sys, zlib, zstandard
+text = b"".join(b"%d a message of some length, to be made shorter %d\n" % (i, i * i % 977) for i in range(1200))
+for i in range(64):
+    if sys.argv[1] == "zlib":
+        zlib.compress(text)
+    else:
+        zstandard.ZstdCompressor().compress(text)' "$2" >/dev/null 2>&1
+}
+record zlib zlib && record again zlib && record zstd zstd || { echo "not ok page: not recorded"; exit 1; }
+for pair in zlib:zstd zlib:again run:hostile; do
+    "$SQUALL_BIN" diff --per run "$scratch/${pair%:*}.squall" "$scratch/${pair#*:}.squall" \
+        --html "$scratch/$pair.html" >/dev/null || { echo "not ok page: $pair is not compared"; exit 1; }
+done
+"$SQUALL_BIN" diff "$scratch/zlib.squall" "$scratch/zstd.squall" --format html >"$scratch/zlib:zstd.html"
+CHROMIUM=$browser node "$work/diff.mjs" "$scratch/zlib:zstd.html" "$scratch/zlib:again.html" \
+    "$scratch/run:hostile.html" || status=1
+
+# ---- exports, in the pages of others ----
+
+viewer=/usr/libexec/valgrind/dh_view.html
+if [ -e "$viewer" ]; then
+    "$SQUALL_BIN" report --json "$scratch/zlib.squall" >"$scratch/zlib.json"
+    for format in speedscope dhat; do
+        "$SQUALL_BIN" export --format "$format" "$scratch/zlib.squall" -o "$scratch/zlib.$format.json"
+    done
+    CHROMIUM=$browser node "$work/viewers.mjs" "$scratch/zlib.json" "$scratch/zlib.speedscope.json" \
+        "$scratch/zlib.dhat.json" "$viewer" || status=1
+else
+    echo "ok viewers # skip no valgrind"
+fi
+exit "$status"

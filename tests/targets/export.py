@@ -130,6 +130,59 @@ def go_pprof():
     assert "deflateInit2_" in run(go, "tool", "pprof", "-top", path("pprof"))
 
 
+def pprof_uploads():
+    """What the servers of Parca and Pyroscope ask of an upload; neither is in Debian."""
+    profile = {}
+    for number, value in fields(gzip.open(path("pprof")).read()):
+        profile.setdefault(number, []).append(value)
+    strings = [s.decode("utf-8") for s in profile[6]]
+    same(strings[0], "", "first string")
+    # Parca: ids count from 1, in order, without a gap; every label has a key; all refer to what is there.
+    for number, what in ((3, "mapping"), (4, "location"), (5, "function")):
+        rows = [dict(fields(row)) for row in profile[number]]
+        same([row[1] for row in rows], list(range(1, len(rows) + 1)), f"{what} ids")
+    for location in profile[4]:
+        for number, value in fields(location):
+            if number == 2:
+                assert value <= len(profile[3]), "mapping of a location"
+            elif number == 4:
+                assert 0 < dict(fields(value))[1] <= len(profile[5]), "function of a location"
+    # Both: as many values as types. Pyroscope: at most 1000 frames, 100 labels, 65535 bytes of text.
+    for sample in profile[2]:
+        rows = list(fields(sample))
+        frames = [packed(v) for n, v in rows if n == 1]
+        assert frames and all(0 < f <= len(profile[4]) for f in frames[0]), "frames"
+        assert len(frames[0]) <= 1000 and sum(n == 3 for n, _ in rows) <= 100
+        same(len(packed([v for n, v in rows if n == 2][0])), len(profile[1]), "values")
+        assert all(dict(fields(v))[1] for n, v in rows if n == 3), "a label without a key"
+    assert max(map(len, strings)) <= 65535
+    # Both take the time and the kind of the profile from it.
+    kind = dict(fields(profile[11][0]))
+    same([strings[kind[1]], strings[kind[2]]], ["space", "bytes"], "period type")
+    starts = [p["start"] for p in report["processes"]]
+    assert abs(profile[9][0] / 1e9 - min(starts)) < 1 and profile[10][0] > 0
+
+
+# ---- heap: google-pprof, and its heir ----
+
+def google_pprof(program="google-pprof"):
+    program = need(program)
+    for option, field, unit in (("alloc_space", "bytes", " B"), ("inuse_space", "live_bytes", " B"),
+                                ("alloc_objects", "allocs", ""),
+                                ("inuse_objects", "live_blocks", "")):
+        text = run(program, "--text", "--show_bytes", f"--{option}", path("heap"))
+        total = re.search(r"Total: +(\d+)" + unit, text, re.M)
+        same(total and int(total[1]), wanted[field], option)
+    text = run(program, "--text", "--show_bytes", "--alloc_space", path("heap"))
+    zlib = sum(s["bytes"] for s in sites if any(f["function"] == "deflateInit2_" for f in s["stack"]))
+    line = re.search(r"^ *(\d+) +[\d.]+% +[\d.]+% +(\d+) +[\d.]+% deflateInit2_$", text, re.M)
+    same(line and int(line[2]), zlib, "deflateInit2_")
+
+
+def jeprof():
+    google_pprof("jeprof")
+
+
 # ---- folded ----
 
 def folded_sum(of):

@@ -25,7 +25,7 @@ kept = [bytes(100000) for i in range(20)]' >"$TMPDIR/out" 2>&1 || {
 done
 cd "$dumps" || exit 1
 "$SQUALL_BIN" report --json . >"$TMPDIR/report.json"
-for format in pprof folded speedscope dhat csv jsonl; do
+for format in pprof heap folded speedscope dhat csv jsonl; do
     "$SQUALL_BIN" export --format "$format" . -o "$TMPDIR/$format" ||
         not_ok "$format" "is not written"
 done
@@ -43,7 +43,7 @@ compare() {
     *) not_ok "$name" "$(tail -n 8 <<<"$said" | tr '\n' ' ')" ;;
     esac
 }
-for name in pprof_bytes go_pprof folded flamegraph speedscope speedscope_schema dhat dh_view csv \
+for name in pprof_bytes pprof_uploads go_pprof google_pprof jeprof folded flamegraph speedscope speedscope_schema dhat dh_view csv \
     jsonl sqlite; do
     compare "$name"
 done

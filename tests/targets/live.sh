@@ -127,6 +127,17 @@ if unshare -m true 2>/dev/null; then
     echo end >&7
     exec 7>&-
     wait "$started" 2>/dev/null
+    # Its program is a file that only it sees.
+    mkdir "$TMPDIR/inside"
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    begin hidden unshare -m bash -c 'mount -t tmpfs none "$0" && cp "${@: -1}" "$0/become" &&
+        exec "${@:1:$#-1}" "$0/become"' "$TMPDIR/inside"
+    [ ! -e "$TMPDIR/inside/become" ] && "$SQUALL_BIN" report "$pid" >"$TMPDIR/out" 2>&1 &&
+        grep -q 'allocate_some' "$TMPDIR/out" &&
+        ok "report names what only the process sees" || not_ok "report below its root" "$(tail -n 1 "$TMPDIR/out")"
+    echo end >&7
+    exec 7>&-
+    wait "$started" 2>/dev/null
     # Nowhere to write: a region that has no name anywhere.
     # shellcheck disable=SC2016 # expanded by the inner shell
     begin nameless unshare -m sh -c 'for d in /tmp /dev/shm "$0"; do
@@ -140,6 +151,7 @@ if unshare -m true 2>/dev/null; then
     wait "$started" 2>/dev/null
 else
     echo "ok found in another mount namespace # skip no namespaces here"
+    echo "ok report names what only the process sees # skip no namespaces here"
     echo "ok found without a file # skip no namespaces here"
 fi
 if unshare -mpf --mount-proc true 2>/dev/null; then

@@ -58,13 +58,11 @@ for tag, attrs in reader.elements:
 assert not re.search(r"@import|url\((?!data:)", styles[0]), "the style fetches"
 assert len(page) - len(blocks[0]) < 400_000, "the page itself has grown"
 
-report = json.load(open(sys.argv[2], encoding="utf-8"))
-assert len(data["processes"]) == len(report["processes"]) > 0
-for mine, theirs in zip(data["processes"], report["processes"]):
-    for same in ("totals", "threads", "timeline", "findings", "visibility", "argv"):
-        assert mine[same] == theirs[same], same
-    column = {name: i for i, name in enumerate(mine["site_columns"])}
-    parents, frames, nodes, at = [0], [0], mine["nodes"], 0
+
+
+def tree(of):
+    """Parent and frame of each node."""
+    parents, frames, nodes, at = [0], [0], of["nodes"], 0
     while at < len(nodes):
         parent, count = nodes[at:at + 2]
         for frame in nodes[at + 2:at + 2 + count]:
@@ -72,7 +70,44 @@ for mine, theirs in zip(data["processes"], report["processes"]):
             frames.append(frame)
             parent = len(parents) - 1
         at += 2 + count
-    assert len(parents) == mine["node_count"] + 1
+    assert len(parents) == of["node_count"] + 1
+    return parents, frames
+
+
+report = json.load(open(sys.argv[2], encoding="utf-8"))
+if "diff" in data:
+    mine = data["diff"]
+    for same in ("per", "before", "after", "figures", "findings", "sites_compared", "sites_changed"):
+        assert mine[same] == report[same], same
+    parents, frames = tree(mine)
+    sites = [dict(zip(mine["site_columns"], row)) for row in mine["sites"]]
+    assert len(sites) == mine["sites_compared"] and [s["id"] for s in sites] == list(range(1, len(sites) + 1))
+    for site in sites:
+        for text in ("verdict", "codec", "codec_function", "role"):
+            site[text] = mine["texts"][site[text]] or None
+        site["stack"], node = [], site["node"]
+        while node:
+            f = mine["frames"][5 * (frames[node] - 1):][:2]
+            site["stack"].append((mine["texts"][f[0]], mine["texts"][f[1]] or None))
+            node = parents[node]
+    changed = [s for s in sites if s["verdict"] != "same"]
+    assert changed == sites[:len(changed)] and len(changed) == mine["sites_changed"]
+    for a, b in zip(changed, report["sites"]):
+        for same in ("verdict", "before", "after", "error", "codec", "codec_function", "role"):
+            assert a[same] == b[same], (a["id"], same)
+        for side in ("before", "after"):
+            for mine_name, name in (("allocs", "allocs"), ("bytes", "bytes"), ("live", "live_bytes"), ("time", "allocator_ns")):
+                assert a[f"{mine_name}_{side}"] == b[f"recorded_{side}"][name], (a["id"], name, side)
+        assert len(a["stack"]) == len(b["stack"]), a["id"]
+        for f, g in zip(a["stack"], b["stack"]):
+            assert f[1] == g["module"] and (g["function"] is None or f[0] == g["function"]), (f, g)
+    sys.exit()
+assert len(data["processes"]) == len(report["processes"]) > 0
+for mine, theirs in zip(data["processes"], report["processes"]):
+    for same in ("totals", "threads", "timeline", "findings", "visibility", "argv"):
+        assert mine[same] == theirs[same], same
+    column = {name: i for i, name in enumerate(mine["site_columns"])}
+    parents, frames = tree(mine)
     assert len(mine["sites"]) == len(theirs["sites"])
     for row, site in zip(mine["sites"], theirs["sites"]):
         for name in ("id", "allocs", "frees", "bytes", "freed_bytes", "live_bytes", "live_blocks",

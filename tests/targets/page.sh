@@ -1,6 +1,6 @@
 #!/bin/bash
-# The page of the report: needs nothing else, says what the report says, and names that want to break
-# out of it stay text. What a person sees of it is tested in a browser by `make check-real`.
+# The pages of report and diff: need nothing else, say what the report says, and names that want to break
+# out of them stay text. What a person sees of it is tested in a browser by `make check-real`.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 fresh
@@ -49,6 +49,7 @@ cmp -s "$page" "$TMPDIR/by-report.html" && ok report_html || not_ok report_html 
 [ $? = 1 ] && grep -q 'No space' "$TMPDIR/err" && ok full || not_ok full "$(cat "$TMPDIR/err")"
 
 # Names.
+mv "$dumps/zlib.squall" "$TMPDIR/"
 fresh
 build hostile_names
 evil=$TMPDIR/'<script>alert(1)<!--'
@@ -63,5 +64,23 @@ if "$python3" "$here/page.py" --data "$page" | grep -q 'window.broken=1'; then
 else
     not_ok hostile_function "the function's name is not in the page"
 fi
+
+# Two compared: the page has what the JSON has, and the sites that did not change, too.
+compared() {
+    local said
+    "$SQUALL_BIN" diff --per run "$2" "$3" --html "$TMPDIR/diff.html" >"$TMPDIR/diff.txt" &&
+        grep -q '^before' "$TMPDIR/diff.txt" &&
+        "$SQUALL_BIN" diff --per run "$2" "$3" --json >"$TMPDIR/diff.json" &&
+        said=$("$python3" "$here/page.py" "$TMPDIR/diff.html" "$TMPDIR/diff.json" 2>&1) && ok "$1" ||
+        not_ok "$1" "$(tail -n 1 <<<"${said:-squall diff failed}")"
+}
+compared diff "$TMPDIR/zlib.squall" "$dumps/hostile.squall"
+grep -q 'window.broken=1' "$TMPDIR/diff.html" && ok diff_hostile || not_ok diff_hostile "the name is not in the page"
+compared diff_itself "$TMPDIR/zlib.squall" "$TMPDIR/zlib.squall"
+"$SQUALL_BIN" diff --per run --format html "$TMPDIR/zlib.squall" "$TMPDIR/zlib.squall" | cmp -s - "$TMPDIR/diff.html" &&
+    ok diff_format || not_ok diff_format "differs from --html"
+"$SQUALL_BIN" diff --per run "$TMPDIR/zlib.squall" "$dumps/hostile.squall" --html /dev/full >/dev/null 2>"$TMPDIR/err"
+[ $? = 1 ] && [ "$(cat "$TMPDIR/err")" = "squall: diff: /dev/full: No space left on device" ] && ok diff_full ||
+    not_ok diff_full "$(cat "$TMPDIR/err")"
 [ -z "${PAGE_OUT:-}" ] || cp "$TMPDIR/report.html" "$page" "$PAGE_OUT"
 finish

@@ -180,11 +180,25 @@ if gcc -O2 -g "$here/../../tools/demo/producer.c" -o "$TMPDIR/producer" -pthread
     until_ sh -c 'ls "$0" | grep -q "squall.$1"' "$dumps" "$pid"
     until_ "$SQUALL_BIN" live "$pid" --count 1
     under_top "$pid" --every 100ms
+    # Somebody who would see a signal or a stop, and at the end a signal for him to see.
+    strace -f -e trace=none -o "$TMPDIR/trace" -p "$pid" 2>"$TMPDIR/strace.err" 7>&- &
+    tracer=$!
+    until_ sh -c 'grep -q attached "$0" || ! kill -0 "$1"' "$TMPDIR/strace.err" "$tracer"
     step "producer: codecs" -- 'Codecs +zstd +[0-9.]+ .iB/s → '
     step "producer: the finding" f -- 'batch-buffers'
     step "producer: the finding in full" Enter -- 'librdkafka allocates anew for every batch'
     step "producer: codec calls" Escape 4 -- 'ZSTD_compressStream'
     step "producer: threads" t -- 'rdk:broker'
+    "$SQUALL_BIN" live "$pid" --json --every 100ms --count 10 >"$TMPDIR/live" 7>&- || not_ok "producer: live" "status $?"
+    if kill -0 "$tracer" 2>/dev/null; then
+        kill -CONT "$pid"
+        until_ grep -q SIGCONT "$TMPDIR/trace"
+        kill "$tracer"
+        seen=$(grep -E -- '--- SIG|stopped|killed' "$TMPDIR/trace" | grep -v SIGCONT | head -n 1)
+        [ -z "$seen" ] && ok "producer: no signal, no stop" || not_ok "producer: no signal, no stop" "$seen"
+    else
+        echo "ok producer: no signal, no stop # skip strace may not trace here"
+    fi
     keys q
     left "producer: left" 0
     kill "$pid"

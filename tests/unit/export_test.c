@@ -74,6 +74,17 @@ static const char *const readers[RENDER_FORMATS] = {
                      "data = gzip.decompress(sys.stdin.buffer.read())\n"
                      "assert 'a;b,\"c\"'.encode() in data and b'\\x1b[31m' not in data\n"
                      "assert b'\\xff d' not in data\n",
+    [RENDER_HEAP] = "import re, sys\n"
+                    "text = sys.stdin.buffer.read().decode('utf-8')\n"
+                    "lines = text.split('\\n')\n"
+                    "assert '\\033' not in text and lines.pop() == ''\n"
+                    "assert lines[0] == '--- symbol' and lines[1].startswith('binary=a;b,\"c\"')\n"
+                    "end = lines.index('---')\n"
+                    "assert end > 3 and lines[end + 1].startswith('heap profile: ')\n"
+                    "assert all(re.match('0x[0-9a-f]+ .', l) for l in lines[2:end])\n"
+                    "assert all('--' not in l for l in lines[2:end])\n"
+                    "sample = r'\\d+: \\d+ \\[\\d+: \\d+\\] @( 0x[0-9a-f]+)+$'\n"
+                    "assert all(re.match(sample, l) for l in lines[end + 2:])\n",
     [RENDER_FOLDED] = "import sys\n"
                       "lines = sys.stdin.buffer.read().decode('utf-8').split('\\n')\n"
                       "assert lines.pop() == '' and len(lines) > 2\n"
@@ -119,6 +130,8 @@ static void test_nothing_is_a_document_too(void **state) {
     (void)state;
     static const char *const empty[RENDER_FORMATS] = {
         [RENDER_PPROF] = "import gzip, sys; assert gzip.decompress(sys.stdin.buffer.read())",
+        [RENDER_HEAP] =
+            "import sys; assert '---\\nheap profile: 0: 0 [0: 0] @' in sys.stdin.read()",
         [RENDER_FOLDED] = "import sys; assert sys.stdin.read() == ''",
         [RENDER_SPEEDSCOPE] = "import json, sys; assert json.load(sys.stdin)['profiles'] == []",
         [RENDER_DHAT] = "import json, sys; assert json.load(sys.stdin)['pps'] == []",

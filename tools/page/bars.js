@@ -1,17 +1,25 @@
 // Small pictures: bars beside words, histograms as sparklines.
 import { el, svg } from './dom.js';
 
-/** Rows of {label, value, text, tone}; lengths are to the largest. */
+/** Rows of {label, value, text, tone, error}; lengths are to the largest. */
 export function bars(title, rows) {
-  const most = Math.max(...rows.map((row) => row.value), 1e-300);
+  const most = Math.max(...rows.map((row) => row.value + (row.error ?? 0)), 1e-300);
   return el('figure', { class: 'bars' }, el('figcaption', {}, title),
     ...rows.map((row) => {
       const bar = el('span', { class: `fill ${row.tone ?? ''}` });
       bar.style.width = `${Math.max((row.value / most) * 100, row.value > 0 ? 0.7 : 0)}%`;
       return el('div', { class: 'row' }, el('span', { class: 'label' }, row.label),
-        el('span', { class: 'track', 'aria-hidden': 'true' }, bar),
+        el('span', { class: 'track', 'aria-hidden': 'true' }, bar, row.error > 0 ? whisker(row, most) : null),
         el('span', { class: 'text' }, row.text));
     }));
+}
+
+/** How far chance may move the end of a bar. */
+function whisker({ value, error }, most) {
+  const low = Math.max(value - error, 0), line = el('span', { class: 'whisker' });
+  line.style.left = `${(low / most) * 100}%`;
+  line.style.width = `${((value + error - low) / most) * 100}%`;
+  return line;
 }
 
 /** A cell with a bar behind its figure. */

@@ -1,23 +1,22 @@
 // The recording, as src/render/html*.c wrote it: numbers that stand for texts, frames and stacks are
-// looked up here and nowhere else.
+// looked up here and nowhere else. A comparison of two (diff.js) has sites and stacks of the same form.
 
 export const VALUES = {
   bytes: 'Bytes', allocs: 'Allocations', live_bytes: 'Live bytes', allocator_ns: 'Allocator time',
 };
 
-const TEXTS = ['end', 'codec', 'function', 'served_by', 'direction', 'role'];
-
 export function read() {
   const element = document.getElementById('data');
   const data = JSON.parse(element.textContent);
   element.textContent = ''; // the browser need not keep it twice
-  return { version: data.version, processes: data.processes.map((p) => new Process(p)) };
+  return data;
 }
 
 /** First value of a half-octave class, see struct region_histogram. */
 export const classStart = (c) => (c === 0 ? 0 : ((2 + (c & 1)) * 2 ** Math.floor(c / 2)) / 2);
 
-export class Process {
+/** Sites with their stacks. */
+export class Sites {
   constructor(raw) {
     Object.assign(this, raw);
     this.column = {};
@@ -42,18 +41,11 @@ export class Process {
     this.nodes = null;
   }
 
-  /** Rows of threads at a site: thread, allocs, bytes, live_bytes, allocator_ns, five by five. */
-  threadsAt(index) {
-    const rows = this.figure(index, 'threads');
-    return rows.length !== 1 ? rows
-      : [rows[0], ...['allocs', 'bytes', 'live_bytes', 'allocator_ns'].map((name) => this.figure(index, name))];
-  }
-
-  /** Site objects, made when they are first wanted: of most only a few figures are. */
+  /** Site objects, made when they are wanted: of most only a few figures are. */
   site(index) {
     const row = this.rows[index], site = { index };
     for (const name in this.column) site[name] = row[this.column[name]];
-    for (const name of TEXTS) site[name] = this.texts[site[name]];
+    for (const name of this.constructor.TEXTS) site[name] = this.texts[site[name]];
     return site;
   }
 
@@ -91,6 +83,17 @@ export class Process {
     const last = this.figure(index, 'node'), name = (n) => this.texts[this.frames[(this.frameOf[n] - 1) * 5]];
     for (let n = last; n; n = this.parent[n]) if (!ALLOCATORS.test(name(n))) return name(n);
     return last ? name(last) : '(no stack)';
+  }
+}
+
+export class Process extends Sites {
+  static TEXTS = ['end', 'codec', 'function', 'served_by', 'direction', 'role'];
+
+  /** Rows of threads at a site: thread, allocs, bytes, live_bytes, allocator_ns, five by five. */
+  threadsAt(index) {
+    const rows = this.figure(index, 'threads');
+    return rows.length !== 1 ? rows
+      : [rows[0], ...['allocs', 'bytes', 'live_bytes', 'allocator_ns'].map((name) => this.figure(index, name))];
   }
 
   threadName(index) {

@@ -82,7 +82,7 @@ function one(process, context, finding, number) {
     context.showSite(finding.site);
   } }, `site #${finding.site}`);
   const pictures = [amounts(process, finding.evidence), spared(finding), shrinking(process, finding), throughput(process, finding), sizes(process, finding)];
-  return el('article', { class: 'finding', 'aria-label': `Finding ${number}` },
+  return el('article', { class: 'finding', id: `finding-${number}`, 'aria-label': `Finding ${number}` },
     el('h3', {}, `${number}. `, finding.summary),
     el('p', { class: 'quiet' }, el('code', {}, finding.rule), link && ' at ', link),
     el('div', { class: 'pictures' }, ...pictures.filter(Boolean)),

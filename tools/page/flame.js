@@ -2,13 +2,14 @@
 // seen is made.
 import { choice, el } from './dom.js';
 import { VALUES } from './data.js';
-import { KINDS, flameTree } from './flametree.js';
-import { stacksWith } from './sites.js';
+import { flameTree } from './flametree.js';
+import { stacksWith } from './rows.js';
 import * as format from './format.js';
 
 const ROW = 21; // pixels
 const NARROWEST = 0.0012; // of the width
 const MOST_ROWS = 90;
+const KINDS = { all: 'All', thread: 'By thread', codec: 'By codec' };
 const COLOURS = { codec: 'Codec', allocator: 'Allocator, C library', program: 'Program', library: 'Other libraries' };
 
 function kindOf(process, piece) {
@@ -24,9 +25,17 @@ function kindOf(process, piece) {
 const show = (value, amount) => (value === 'allocs' ? `${format.count(amount)} blocks`
   : value === 'allocator_ns' ? format.time(amount) : format.bytes(amount));
 
-class Flame {
-  constructor(process) {
-    Object.assign(this, { process, value: 'bytes', kind: 'all', inverted: false, icicle: true, matched: null });
+/** What a report's graph shows; diffflame.js has that of a comparison. */
+const report = (process) => ({
+  values: VALUES, kinds: KINDS, colours: COLOURS, show,
+  colourOf: (piece) => kindOf(process, piece),
+  beside: () => '', // what stands behind a name
+  title: (value) => `${process.title}: ${VALUES[value].toLowerCase()}`,
+});
+
+export class Flame {
+  constructor(process, look) {
+    Object.assign(this, { process, look, value: Object.keys(look.values)[0], kind: 'all', inverted: false, icicle: true, matched: null });
     this.boxes = el('div', { class: 'flame', role: 'group', 'aria-label': 'Flame graph; arrow keys move, Enter zooms, Escape goes back' });
     this.trail = el('div', { class: 'trail', 'aria-label': 'Zoomed to', role: 'group' });
     this.about = el('p', { class: 'about', role: 'status' }, 'Point at a box to see it whole, click it to zoom.');
@@ -44,7 +53,7 @@ class Flame {
 
   change(what) {
     Object.assign(this, what);
-    this.tree = flameTree(this.process, this.value, this.kind, this.inverted);
+    this.tree = flameTree(this.process, this.look.title(this.value), this.value, this.kind, this.inverted);
     this.zoom(this.tree, false);
   }
 
@@ -57,8 +66,8 @@ class Flame {
   tell(piece) {
     const frame = piece.frame ? this.process.frame(piece.frame) : null;
     const where = frame ? [frame.module && format.base(frame.module), frame.file && `${frame.file}${frame.line ? `:${frame.line}` : ''}`] : [];
-    this.about.textContent = `${piece.name}: ${show(this.value, piece.value)}, ` +
-      [`${format.percent(piece.value / this.tree.value)} of all`, ...where.filter(Boolean)].join(', ');
+    this.about.textContent = `${piece.name}: ${this.look.show(this.value, piece.value)}, ` +
+      [`${format.percent(piece.value / this.tree.value)} of all`, this.look.beside(piece), ...where].filter(Boolean).join(', ');
   }
 
   draw() {
@@ -92,12 +101,13 @@ class Flame {
   }
 
   box(piece, row, left, width) {
-    const colour = kindOf(this.process, piece);
+    const { show, beside, colourOf } = this.look, colour = colourOf(piece);
+    const name = [piece.name, beside(piece)].filter(Boolean).join(': ');
     const lit = this.matched && piece.nodes.some((n) => n && this.isFound(piece, n));
     const box = el('button', { type: 'button', tabindex: -1, class: `box ${colour}${lit ? ' lit' : ''}${this.matched && !lit ? ' dim' : ''}`,
       'data-at': `${row * ROW}px`,
-      'aria-label': `${piece.name}, ${show(this.value, piece.value)}, ${format.percent(piece.value / this.tree.value)}` });
-    if (width > 0.012) box.append(el('span', {}, piece.name));
+      'aria-label': `${name}, ${show(this.value, piece.value)}, ${format.percent(piece.value / this.tree.value)}` });
+    if (width > 0.012) box.append(el('span', {}, name));
     box.style.left = `${left * 100}%`;
     box.style.width = `${width * 100}%`;
     this.pieces.set(box, piece);
@@ -119,7 +129,7 @@ class Flame {
     if (this.matched)
       for (let i = 0; i < this.process.rows.length; i++)
         if (this.matched[this.process.figure(i, 'node')]) sum += this.process.figure(i, this.value);
-    this.found.textContent = this.matched ? `${show(this.value, sum)}, ${format.percent(this.tree.value ? sum / this.tree.value : 0)} through it` : '';
+    this.found.textContent = this.matched ? `${this.look.show(this.value, sum)}, ${format.percent(this.tree.value ? sum / this.tree.value : 0)} through it` : '';
     this.draw();
   }
 
@@ -141,20 +151,21 @@ class Flame {
 
   elements() {
     const search = el('input', { type: 'search', oninput: () => this.search(search.value) });
+    const { values, kinds, colours } = this.look;
     this.change({});
     return [
       el('div', { class: 'controls' },
-        choice('Width', Object.entries(VALUES), 'bytes', (value) => { this.change({ value }); this.search(search.value); }),
-        choice('Divided', Object.entries(KINDS), 'all', (kind) => this.change({ kind })),
+        choice('Width', Object.entries(values), this.value, (value) => { this.change({ value }); this.search(search.value); }),
+        choice('Divided', Object.entries(kinds), 'all', (kind) => this.change({ kind })),
         choice('Begins with', [[false, 'outermost'], [true, 'innermost']], false, (inverted) => this.change({ inverted })),
         choice('Grows', [[true, 'down'], [false, 'up']], true, (icicle) => { this.icicle = icicle; this.draw(); }),
         el('label', {}, 'Search ', search), this.found,
         el('button', { type: 'button', onclick: () => this.zoom(this.tree) }, 'Whole')),
-      el('ul', { class: 'legend' }, ...Object.entries(COLOURS).map(([kind, text]) =>
+      el('ul', { class: 'legend' }, ...Object.entries(colours).map(([kind, text]) =>
         el('li', {}, el('span', { class: `swatch ${kind}`, 'aria-hidden': 'true' }), text))),
       this.trail, el('div', { class: 'flames' }, this.boxes), this.about,
     ];
   }
 }
 
-export const flame = (process) => new Flame(process).elements();
+export const flame = (process) => new Flame(process, report(process)).elements();

@@ -1,11 +1,7 @@
 // What the flame graph draws: a tree of names whose children are made when they come into sight, so
 // that 100,000 stacks cost one pass over their nodes. A piece of a tree stands for a set of places in
 // the recording's tree of stacks, each with its value.
-import { VALUES } from './data.js';
-
 const MOST_GROUPS = 12;
-
-export const KINDS = { all: 'All', thread: 'By thread', codec: 'By codec' };
 
 /** [group name, [site index, value]...] for what the graph is divided by. */
 function grouped(process, value, kind) {
@@ -58,15 +54,19 @@ function links(process) {
 
 class Piece {
   constructor(parent, name, frame) {
-    Object.assign(this, { parent, name, frame, value: 0, nodes: [], values: [], made: null });
+    Object.assign(this, { parent, name, frame, value: 0, nodes: [], values: [], sites: [], made: null });
     this.depth = parent ? parent.depth + 1 : 0;
   }
 
-  add(node, value) {
+  add(node, value, site) {
     this.nodes.push(node);
     this.values.push(value);
+    this.sites.push(site);
     this.value += value;
   }
+
+  /** Another figure of the same stacks. */
+  sum(name) { return this.children().reduce((sum, child) => sum + child.sum(name), 0); }
 
   children() {
     this.made ??= this.make().sort((a, b) => b.value - a.value);
@@ -75,23 +75,30 @@ class Piece {
 }
 
 /** Puts a node among pieces by the name of the frame. */
-function sortInto(pieces, parent, process, frame, node, value) {
+function sortInto(pieces, parent, process, frame, node, value, site) {
   const name = process.frames[(frame - 1) * 5];
   let piece = pieces.get(name);
   if (!piece) pieces.set(name, piece = new parent.constructor(parent, process.texts[name], frame));
-  piece.add(node, value);
+  piece.add(node, value, site);
   piece.process = process;
-  piece.sums = parent.sums;
+  piece.group = parent.group;
 }
 
 /** From the outermost frame inwards: a node's value is that of all stacks through it. */
 class Callers extends Piece {
   make() {
-    const { child, next } = links(this.process), pieces = new Map();
+    const { child, next } = links(this.process), pieces = new Map(), { sums } = this.group;
     for (const node of this.nodes)
       for (let c = child[node]; c; c = next[c])
-        if (this.sums[c] > 0) sortInto(pieces, this, this.process, this.process.frameOf[c], c, this.sums[c]);
+        if (sums[c] > 0) sortInto(pieces, this, this.process, this.process.frameOf[c], c, sums[c]);
     return [...pieces.values()];
+  }
+
+  sum(name) {
+    const { group, process } = this;
+    group.others ??= {};
+    group.others[name] ??= sumsOf(process, group.sites, group.sites.map((i) => process.figure(i, name)));
+    return this.nodes.reduce((sum, node) => sum + group.others[name][node], 0);
   }
 }
 
@@ -101,33 +108,40 @@ class Callees extends Piece {
     const pieces = new Map(), { parent, frameOf } = this.process;
     this.nodes.forEach((node, i) => {
       const up = this.started ? parent[node] : node;
-      if (up) sortInto(pieces, this, this.process, frameOf[up], up, this.values[i]);
+      if (up) sortInto(pieces, this, this.process, frameOf[up], up, this.values[i], this.sites[i]);
     });
     for (const piece of pieces.values()) piece.started = true;
     return [...pieces.values()];
   }
+
+  sum(name) { return this.sites.reduce((sum, site) => sum + this.process.figure(site, name), 0); }
+}
+
+/** What each node has below it, of sites that have these values. */
+function sumsOf(process, sites, values) {
+  const sums = new Float64Array(process.parent.length);
+  values.forEach((value, i) => { sums[process.figure(sites[i], 'node')] += value; });
+  for (let n = sums.length - 1; n > 0; n--) // children come behind their parents
+    sums[process.parent[n]] += sums[n];
+  return sums;
 }
 
 function groupPiece(process, root, group, inverted) {
   const piece = new (inverted ? Callees : Callers)(root, group.name, 0);
   piece.process = process;
-  const node = (i) => process.figure(group.sites[i], 'node');
+  piece.group = group;
   if (inverted) {
-    group.values.forEach((value, i) => piece.add(node(i), value));
+    group.values.forEach((value, i) => piece.add(process.figure(group.sites[i], 'node'), value, group.sites[i]));
     return piece;
   }
-  piece.sums = new Float64Array(process.parent.length);
-  group.values.forEach((value, i) => { piece.sums[node(i)] += value; });
-  for (let n = piece.sums.length - 1; n > 0; n--) // children come behind their parents
-    piece.sums[process.parent[n]] += piece.sums[n];
-  piece.add(0, piece.sums[0]);
+  group.sums = sumsOf(process, group.sites, group.values);
+  piece.add(0, group.sums[0]);
   return piece;
 }
 
-/** The whole: value is a key of VALUES, kind of KINDS. */
-export function flameTree(process, value, kind, inverted) {
+/** The whole: value is a figure of sites, kind all, thread or codec. */
+export function flameTree(process, title, value, kind, inverted) {
   const groups = grouped(process, value, kind);
-  const title = `${process.title}: ${VALUES[value].toLowerCase()}`;
   if (kind === 'all' && groups.length === 1) {
     const whole = groupPiece(process, null, groups[0], inverted);
     whole.name = title;

@@ -17,7 +17,7 @@ function histogram(title, classes, scale, show) {
   })));
 }
 
-function stack(process, site) {
+export function stack(process, site) {
   return el('ol', { class: 'stack' }, ...process.stack(site.node).map((f) => el('li', {},
     el('code', {}, f.name), f.inlined ? el('span', { class: 'quiet' }, ' inlined') : null,
     el('span', { class: 'where' }, f.file ? ` ${f.file}${f.line ? `:${f.line}` : ''}` : '',

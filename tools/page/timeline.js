@@ -1,5 +1,4 @@
-// Live bytes and rates over the run, with what stands out marked, and the time in which the findings
-// came about: when codec calls ran.
+// Live bytes and rates over the run, with the findings marked, what stands out, and when codec calls ran.
 import { BINARY, axis, chart, fromZero, line } from './chart.js';
 import { css, el } from './dom.js';
 import * as format from './format.js';
@@ -23,31 +22,89 @@ function moments(ticks, live, made, packed) {
     ['highest rate', largest(made), (i) => perSecond(made[i])],
     ['most compressed', largest(packed), (i) => perSecond(packed[i])],
     ['most threads in the allocator', Math.max(...inside) > 1 ? largest(inside) : -1, (i) => format.count(inside[i])],
-  ].filter(([, at]) => at >= 0).map(([name, at, show], i) => ({ number: i + 1, name, at, text: show(at) }));
+  ].filter(([, at]) => at >= 0).map(([name, at, show], i) => ({ mark: 'abcd'[i], name, at, text: show(at) }));
 }
 
-/** Lines and numbers at the moments; a band where codec calls ran. */
-function marks(times, found, busy) {
+// What a finding is about has no clock of its own, but a figure of the timeline that it drives: where
+// this is largest, the finding was at its worst.
+const MEMORY = ['contexts-times-cores', 'never-closed', 'worst-case-block'];
+const CALLS = ['concurrency-past-throughput', 'small-messages-hardly-shrink'];
+
+function worst(finding, live, made, packed) {
+  const inCalls = made.map((v, i) => (packed[i] > 0 ? v : null));
+  if (MEMORY.includes(finding.rule)) return [largest(live), (i) => `${format.bytes(live[i])} live`];
+  if (CALLS.includes(finding.rule)) return [largest(packed), (i) => `${perSecond(packed[i])} compressed`];
+  return [largest(inCalls) >= 0 ? largest(inCalls) : largest(made), (i) => `${perSecond(made[i])} allocated` + (packed[i] > 0 ? `, ${perSecond(packed[i])} compressed` : '')];
+}
+
+/** Each finding with the tick at which it was at its worst. */
+function marked(findings, live, made, packed) {
+  return findings.map((finding, i) => {
+    const [at, show] = worst(finding, live, made, packed);
+    return { number: i + 1, rule: finding.rule, at, text: at >= 0 ? show(at) : '' };
+  }).filter(({ at }) => at >= 0);
+}
+
+/** From which tick to which codec calls ran, again and again. */
+function spans(packed) {
+  const out = [];
+  packed.forEach((v, i) => {
+    if (!(v > 0)) return;
+    if (out.length && out.at(-1)[1] === i - 1) out.at(-1)[1] = i;
+    else out.push([Math.max(i - 1, 0), i]);
+  });
+  return out;
+}
+
+function drawLine({ ctx, bbox }, x, dash) {
+  ctx.setLineDash(dash);
+  ctx.beginPath();
+  ctx.moveTo(x, bbox.top);
+  ctx.lineTo(x, bbox.top + bbox.height);
+  ctx.stroke();
+}
+
+/** Bands where codec calls ran; dashed lines with letters at the moments. */
+function below(times, moments, busy) {
+  return (plot) => {
+    const { ctx, bbox } = plot, scale = devicePixelRatio, x = (i) => plot.valToPos(times[i], 'x', true);
+    ctx.save();
+    ctx.fillStyle = css('--band');
+    for (const [from, to] of busy) ctx.fillRect(x(from), bbox.top, x(to) - x(from), bbox.height);
+    ctx.strokeStyle = ctx.fillStyle = css('--quiet');
+    ctx.font = `${12 * scale}px system-ui, sans-serif`;
+    moments.forEach(({ mark, at }, i) => {
+      drawLine(plot, x(at), [4 * scale, 4 * scale]);
+      ctx.textAlign = x(at) > bbox.left + bbox.width - 20 * scale ? 'right' : 'left';
+      ctx.fillText(` ${mark} `, x(at), bbox.top + bbox.height - 5 * scale - 13 * scale * i);
+    });
+    ctx.restore();
+  };
+}
+
+/** The findings: a line and a flag with their numbers, those of one tick together. */
+function flags(times, findings) {
+  const at = Map.groupBy ? Map.groupBy(findings, (f) => f.at) : findings.reduce((m, f) => m.set(f.at, [...(m.get(f.at) ?? []), f]), new Map());
   return (plot) => {
     const { ctx, bbox } = plot, scale = devicePixelRatio;
     ctx.save();
-    if (busy) {
-      const from = plot.valToPos(times[busy[0]], 'x', true), to = plot.valToPos(times[busy[1]], 'x', true);
-      ctx.fillStyle = css('--band');
-      ctx.fillRect(from, bbox.top, to - from, bbox.height);
-    }
-    ctx.strokeStyle = ctx.fillStyle = css('--text');
     ctx.font = `bold ${12 * scale}px system-ui, sans-serif`;
-    ctx.setLineDash([4 * scale, 4 * scale]);
-    found.forEach(({ number, at }) => {
-      const x = plot.valToPos(times[at], 'x', true), y = bbox.top + 12 * scale * number;
-      ctx.beginPath();
-      ctx.moveTo(x, bbox.top);
-      ctx.lineTo(x, bbox.top + bbox.height);
-      ctx.stroke();
-      ctx.textAlign = x > bbox.left + bbox.width - 20 * scale ? 'right' : 'left';
-      ctx.fillText(` ${number} `, x, y);
-    });
+    let row = 0, last = -Infinity;
+    for (const [tick, group] of [...at].sort((a, b) => a[0] - b[0])) {
+      const x = plot.valToPos(times[tick], 'x', true), text = group.map((f) => f.number).join(', ');
+      const wide = ctx.measureText(text).width + 12 * scale, high = 18 * scale;
+      row = x < last ? row + 1 : 0; // flags that would cover each other stand one below the other
+      last = Math.max(x + wide, row ? last : -Infinity);
+      const left = Math.min(x, bbox.left + bbox.width - wide), top = bbox.top + row * (high + 2 * scale);
+      ctx.strokeStyle = css('--orange');
+      ctx.lineWidth = 2 * scale;
+      drawLine(plot, x, []);
+      ctx.fillStyle = css('--orange');
+      ctx.fillRect(left, top, wide, high);
+      ctx.fillStyle = css('--paper');
+      ctx.textBaseline = 'middle';
+      ctx.fillText(text, left + 6 * scale, top + high / 2 + scale);
+    }
     ctx.restore();
   };
 }
@@ -58,9 +115,8 @@ export function timeline(process) {
   const times = ticks.map((t) => t.t), live = ticks.map((t) => t.live_bytes);
   const rates = (name) => ticks.map((t, i) => (i ? rateOf(name)(t, ticks[i - 1]) : null));
   const made = rates('allocated_bytes'), packed = rates('codec_bytes');
-  const found = moments(ticks, live, made, packed);
-  const active = packed.map((v, i) => (v > 0 ? i : -1)).filter((i) => i >= 0);
-  const busy = active.length ? [Math.max(active[0] - 1, 0), active.at(-1)] : null;
+  const found = moments(ticks, live, made, packed), busy = spans(packed);
+  const findings = marked(process.findings, live, made, packed);
   const options = {
     scales: { x: { time: false }, live: { range: fromZero }, rate: { range: fromZero } },
     axes: [axis((v) => `${v} s`, { size: 40 }), axis(format.bytes, { scale: 'live', incrs: BINARY }),
@@ -68,12 +124,15 @@ export function timeline(process) {
     series: [{ label: 'Time', value: (_, v) => (v === null ? '–' : `${v.toFixed(2)} s`) },
       line('Live, large blocks', '--blue', 'live', format.bytes, { fill: () => css('--wash') }),
       line('Allocated', '--orange', 'rate', perSecond), line('Compressed', '--green', 'rate', perSecond, { dash: [6, 4] })],
-    hooks: { drawAxes: [marks(times, found, busy)] },
+    hooks: { drawAxes: [below(times, found, busy)], draw: [flags(times, findings)] },
   };
-  const words = found.map(({ name, at, text }) => `${name} ${text} at ${times[at].toFixed(1)} s`).join('; ');
-  const about = process.findings.length && busy
-    ? `Codec calls ran from ${times[busy[0]].toFixed(1)} s to ${times[busy[1]].toFixed(1)} s (shaded): what the findings are about was allocated then.` : null;
+  const second = (i) => `${times[i].toFixed(1)} s`;
+  const words = [...findings.map(({ number, at, text }) => `finding ${number} ${text} at ${second(at)}`),
+    ...found.map(({ name, at, text }) => `${name} ${text} at ${second(at)}`)].join('; ');
   return [chart(options, [times, live, made, packed], `Live bytes and rates over ${format.time(process.seconds * 1e9)}: ${words}`),
-    el('ol', { class: 'moments' }, ...found.map(({ name, at, text }) => el('li', {}, `${name}: ${text}, at ${times[at].toFixed(1)} s`))),
-    about && el('p', { class: 'quiet' }, about)].filter(Boolean);
+    findings.length ? el('ul', { class: 'marked' }, ...findings.map(({ number, rule, at, text }) => el('li', {},
+      el('a', { class: 'flag', href: `#finding-${number}` }, `${number}`, el('span', { class: 'unseen' }, ' finding')), ' ', el('code', {}, rule), ` at its worst at ${second(at)}: ${text}`))) : null,
+    el('ul', { class: 'moments' }, ...found.map(({ mark, name, at, text }) => el('li', {}, el('span', { class: 'mark' }, mark), ` ${name}: ${text}, at ${second(at)}`))),
+    busy.length ? el('p', { class: 'quiet' }, 'Shaded: codec calls took source bytes. A finding stands where the figure that it drives was largest: the rate of ' +
+      'allocation during codec calls, what was compressed, or what was live.') : null].filter(Boolean);
 }

@@ -45,6 +45,24 @@ static int complain(const char *option, const char *value) {
     return COMMAND_USAGE;
 }
 
+/* As many on a line as fit. */
+static int list_rules(void) {
+    char line[100] = "any";
+    const char *rule;
+    message("check: the names are:");
+    for (unsigned i = 0; (rule = analyse_rule_at(i)); i++) {
+        size_t used = strlen(line);
+        if (used + strlen(rule) + 2 < 70) {
+            snprintf(line + used, sizeof line - used, ", %s", rule);
+        } else {
+            message("  %s,", line);
+            snprintf(line, sizeof line, "%s", rule);
+        }
+    }
+    message("  %s", line);
+    return COMMAND_USAGE;
+}
+
 static int parse_rule(struct check *c, const char *name) {
     const char *rule;
     if (strcmp(name, "any") == 0) {
@@ -56,7 +74,8 @@ static int parse_rule(struct check *c, const char *name) {
             c->rules[c->rule_count++] = rule;
             return 0;
         }
-    return complain("no-finding", name); /* a name that is spelled wrong would never be found */
+    complain("no-finding", name); /* a name that is spelled wrong would never be found */
+    return list_rules();
 }
 
 static int parse_option(struct check *c, int option, const char *value) {

@@ -13,11 +13,12 @@ static const char usage[] =
     "usage: squall clean --older TIME [options] [DIR]...\n"
     "\n"
     "Removes the regions of a folder (else the one that the shim writes to) whose processes are\n"
-    "gone and gave their last sign of life longer than TIME (7d, 12h, 0) ago.\n"
+    "gone, and what a pack that was killed left half done.\n"
     "\n"
-    "  --dumps      packed dumps, too\n"
-    "  --dry-run    only say what would be removed\n"
-    "  --quiet      do not say what is removed\n";
+    "  --older TIME  only what gave its last sign of life longer ago (7d, 12h, 0 = all)\n"
+    "  --dumps       packed dumps, too\n"
+    "  --dry-run     only say what would be removed\n"
+    "  --quiet       do not say what is removed\n";
 
 struct job {
     uint64_t before_ns; /* what is younger stays */
@@ -35,6 +36,8 @@ static uint64_t now_ns(void) {
 static bool may_go(const struct job *job, const struct profile_file *file) {
     if (file->realtime_ns > job->before_ns)
         return false;
+    if (file->unfinished)
+        return !file->mapped;
     if (file->packed)
         return job->dumps;
     return !file->mapped && file->state != PROFILE_RUNNING && file->state != PROFILE_UNKNOWN;
@@ -113,6 +116,8 @@ static int parse_options(struct job *job, int argc, char **argv) {
 
 static int clean(struct job *job, const char *folder) {
     int status = profile_list(folder, consider, job);
+    if (status == 0)
+        status = profile_list_unfinished(folder, consider, job);
     if (status == 0)
         return job->failed ? COMMAND_FAILED : COMMAND_OK;
     message("%s: offset 0: cannot be listed: %s", folder, strerror(-status));

@@ -61,6 +61,12 @@ int command_need_page(const char *command);
 int command_write_page(FILE *out, const struct inputs *in, const struct analyse_options *options,
                        struct analyse_names *names, bool lines);
 
+/* ---- output.c ---- */
+
+/* Has `write` write a document to a file, which is there only when it is whole. What can fail
+ * returns 0 or a negative errno. */
+int command_write_file(const char *path, int (*write)(void *data, FILE *out), void *data);
+
 /* ---- message.c ---- */
 
 /* One line "squall: …" on stderr, written at once. */

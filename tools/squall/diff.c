@@ -3,9 +3,14 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
 #include "render/render.h"
+
+#ifndef SQUALL_VERSION
+#define SQUALL_VERSION "unknown"
+#endif
 
 #define SITES 20u
 
@@ -13,7 +18,8 @@ struct diff {
     struct compare_options options;
     struct symbol_options symbols;
     struct render_text text;
-    bool json;
+    enum { TEXT, JSON, HTML } format;
+    const char *page; /* the file for it; NULL = none */
     struct inputs inputs[2];
 };
 
@@ -28,7 +34,9 @@ static const char usage[] =
     "  --per UNIT       message, source-byte, second or run (the default without messages)\n"
     "  --tolerance N    percent; less is no change (5)\n"
     "  --top N          at most N changed sites (20; 0 = all)\n"
-    "  --json           for programs\n"
+    "  --html FILE      a page for a browser, beside the text\n"
+    "  --format FORMAT  text, json or html, on standard output\n"
+    "  --json           for programs, the same as --format json\n"
     "  --debuginfod     ask the servers of DEBUGINFOD_URLS for symbols\n"
     "  --color WHEN     auto (default), always or never\n";
 
@@ -44,6 +52,16 @@ static int parse_unit(struct diff *d, const char *text) {
             return 0;
         }
     return complain("per", text);
+}
+
+static int parse_format(struct diff *d, const char *text) {
+    static const char *const names[] = {[TEXT] = "text", [JSON] = "json", [HTML] = "html"};
+    for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+        if (strcmp(text, names[i]) == 0) {
+            d->format = i;
+            return 0;
+        }
+    return complain("format", text);
 }
 
 static int parse_color(struct diff *d, const char *text) {
@@ -69,7 +87,12 @@ static int parse_option(struct diff *d, int option, const char *value) {
         d->text.sites = (unsigned)number;
         return 0;
     case 'j':
-        d->json = true;
+        d->format = JSON;
+        return 0;
+    case 'f':
+        return parse_format(d, value);
+    case 'H':
+        d->page = value;
         return 0;
     case 'D':
         d->symbols.debuginfod = true;
@@ -85,10 +108,11 @@ static int parse_option(struct diff *d, int option, const char *value) {
 /* Returns 0, an exit status, or -1: nothing more to do. */
 static int parse_options(struct diff *d, int argc, char **argv) {
     static const struct option options[] = {
-        {"per", required_argument, NULL, 'p'},  {"tolerance", required_argument, NULL, 't'},
-        {"top", required_argument, NULL, 'n'},  {"json", no_argument, NULL, 'j'},
-        {"debuginfod", no_argument, NULL, 'D'}, {"color", required_argument, NULL, 'c'},
-        {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0},
+        {"per", required_argument, NULL, 'p'},    {"tolerance", required_argument, NULL, 't'},
+        {"top", required_argument, NULL, 'n'},    {"json", no_argument, NULL, 'j'},
+        {"format", required_argument, NULL, 'f'}, {"html", required_argument, NULL, 'H'},
+        {"debuginfod", no_argument, NULL, 'D'},   {"color", required_argument, NULL, 'c'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
     };
     int status = 0, option;
     d->options.tolerance = 0.05;
@@ -103,16 +127,33 @@ static int parse_options(struct diff *d, int argc, char **argv) {
         message("diff: two recordings are needed");
         status = message_usage("diff");
     }
+    if (status == 0 && (d->format == HTML || d->page))
+        status = command_need_page("diff");
+    if (status == 0 && d->format == HTML && isatty(STDOUT_FILENO)) {
+        message("diff: html is not for a terminal; give a file with --html");
+        status = COMMAND_USAGE;
+    }
     return status;
 }
 
-static int show(const struct diff *d, const struct compare *c) {
-    return d->json ? render_diff_json(stdout, c) : render_diff_text(&d->text, c);
+static int write_page(void *data, FILE *out) {
+    return render_diff_html(out, data, SQUALL_VERSION);
+}
+
+static int show(const struct diff *d, struct compare *c, const char **file) {
+    int error = d->page ? command_write_file(d->page, write_page, c) : 0;
+    *file = error ? d->page : NULL;
+    if (error)
+        return error;
+    return d->format == JSON   ? render_diff_json(stdout, c)
+           : d->format == HTML ? write_page(c, stdout)
+                               : render_diff_text(&d->text, c);
 }
 
 static int compare(struct diff *d) {
     struct symbols *symbols = symbol_open(&d->symbols);
     struct analyse_names *names = symbols ? analyse_names_open(symbols) : NULL;
+    const char *file = NULL; /* that could not be written */
     struct compare c;
     int error = compare_open(&c), status = COMMAND_FAILED;
     if (!names)
@@ -125,11 +166,11 @@ static int compare(struct diff *d) {
         message("diff: one of the recordings has no %s to compare by; try --per run",
                 compare_unit_name(c.unit));
     else if (!error)
-        error = show(d, &c);
+        error = show(d, &c, &file);
     if (!error)
         status = COMMAND_OK;
     else if (error != -ENODATA && error != -EPIPE)
-        message("diff: %s", strerror(-error));
+        message("diff: %s%s%s", file ? file : "", file ? ": " : "", strerror(-error));
     compare_free(&c);
     analyse_names_close(names);
     symbol_close(symbols);

@@ -3,7 +3,6 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -31,6 +30,7 @@ static const char usage[] =
     "\n"
     "  --format html        a page for a browser, which needs nothing else\n"
     "           pprof       go tool pprof, Pyroscope, Parca (gzip)\n"
+    "           heap        google-pprof (the text of gperftools)\n"
     "           folded      flamegraph.pl, inferno, speedscope\n"
     "           speedscope  www.speedscope.app\n"
     "           dhat        Valgrind's dh_view.html\n"
@@ -184,7 +184,8 @@ static int write_format(struct export *e, FILE *out, struct analyse_names *names
     return error;
 }
 
-static int write_all(struct export *e, FILE *out) {
+static int write_all(void *data, FILE *out) {
+    struct export *e = data;
     struct symbols *symbols = symbol_open(&e->symbols);
     struct analyse_names *names = symbols ? analyse_names_open(symbols) : NULL;
     int error = !names    ? -ENOMEM
@@ -192,39 +193,6 @@ static int write_all(struct export *e, FILE *out) {
                           : write_format(e, out, names);
     analyse_names_close(names);
     symbol_close(symbols);
-    return error;
-}
-
-/* Beside the output and then renamed, so that a name never leads to half a document. What is there
- * and no regular file (a device, a pipe) is written to as it is. */
-static int write_file(struct export *e) {
-    char *temporary = NULL;
-    struct stat there;
-    bool beside = stat(e->output, &there) != 0 || S_ISREG(there.st_mode);
-    int error = 0, fd = -1;
-    if (beside && asprintf(&temporary, "%s.XXXXXX", e->output) < 0)
-        return -ENOMEM;
-    if (beside && (fd = mkstemp(temporary)) >= 0) {
-        mode_t mask = umask(0);
-        umask(mask);
-        fchmod(fd, 0666 & ~mask); /* as any other file that a command makes */
-    }
-    FILE *out = beside ? (fd >= 0 ? fdopen(fd, "w") : NULL) : fopen(e->output, "w");
-    if (!out) {
-        error = -errno;
-        if (fd >= 0)
-            close(fd);
-        goto cleanup;
-    }
-    error = write_all(e, out);
-    if (fclose(out) && !error)
-        error = -errno;
-    if (!error && beside && rename(temporary, e->output))
-        error = -errno;
-cleanup:
-    if (error && beside && fd >= 0)
-        unlink(temporary);
-    free(temporary);
     return error;
 }
 
@@ -236,7 +204,7 @@ int command_export(int argc, char **argv) {
     status = inputs_load(&e.inputs, "export", e.folder, argv + optind);
     if (status)
         goto cleanup;
-    error = e.output ? write_file(&e) : write_all(&e, stdout);
+    error = e.output ? command_write_file(e.output, write_all, &e) : write_all(&e, stdout);
     if (error) {
         if (error != -EPIPE) /* who reads us has seen enough */
             message("export: %s%s%s", e.output ? e.output : "", e.output ? ": " : "",

@@ -48,7 +48,8 @@ static bool enter(struct namer *n, const struct profile_process *p) {
 
 static uint32_t number_of(struct namer *n, const struct profile_process *p, uint32_t module) {
     const struct profile_module *m = &p->modules[module];
-    struct symbol_module wanted = {m->path, m->build_id, m->build_id_size};
+    struct symbol_module wanted = {
+        .path = m->path, .build_id = m->build_id, .build_id_size = m->build_id_size};
     if (n->modules[module] == 0)
         n->modules[module] = symbol_module(n->symbols, &wanted) + 1;
     return n->modules[module] - 1;

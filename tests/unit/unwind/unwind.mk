@@ -2,7 +2,7 @@
 # come B, Q, say, SHIM_CFLAGS, READ_CFLAGS and WARN. They are not cmocka programs: each ends with
 # "N passed, N failed". `check-unwind` runs them in half a minute.
 UNWIND_DIR := tests/unit/unwind
-UNWIND_PARTS := $(filter %/base/parse.o %/base/codec_table.o %/base/codec_go.o %/shim/codec.o %/shim/codec_scan.o \
+UNWIND_PARTS := $(filter %/base/parse.o %/base/syscall.o %/base/codec_table.o %/base/codec_go.o %/shim/codec.o %/shim/codec_scan.o \
   %/shim/detour.o %/shim/move.o %/shim/insn.o %/region/layout.o %/region/create.o %/region/commit.o \
   %/shim/identity.o %/shim/live.o %/shim/peek.o %/shim/module.o %/shim/loader.o %/shim/module_elf.o %/shim/unwind.o %/shim/unwind_fde.o \
   %/shim/unwind_rule.o %/shim/unwind_table.o,$(SHIM_OBJ))

@@ -20,6 +20,7 @@
 #include "shim/module.h"
 #include "shim/unwind.h"
 #include "shim/unwind_rule.h"
+#include "shim/unwind_thread.h"
 
 #define STACK_SIZE (8u << 20)
 #define WORDS 8192u /* of the made-up stack */
@@ -27,7 +28,7 @@
 static unsigned passed, failed, rounds = 40000;
 static uint64_t seed = 88172645463325252ull;
 static unsigned ends[REGION_END_COUNT];
-static uint64_t frames, matched;
+static uint64_t frames, matched, known;
 
 static uint64_t chance(void) {
     seed ^= seed << 13;
@@ -79,13 +80,26 @@ static int same(const struct unwind_result *a, const struct unwind_result *b) {
            !memcmp(a->frames, b->frames, a->count * sizeof *a->frames);
 }
 
+/* What is known of the stack that is to be walked next, as it will be found now. */
+static int knows_right(struct unwind_thread *t, const struct unwind_start *start, uint64_t hash) {
+    const struct unwind_known *k = unwind_find_known(t, start);
+    known += k != NULL;
+    return !k || k->number == (uint32_t)hash;
+}
+
+/* The walk just made. It is known when it was seen twice. */
+static void know(struct unwind_thread *t, const struct unwind_result *r) {
+    for (int i = 0; i < 2 && r->count && r->frames != t->fresh_pc; i++)
+        unwind_keep_known(t, r->hash, (uint32_t)r->hash);
+}
+
 static void torture(const char *name, uint64_t *stack) {
     struct unwind_thread *remembers = calloc(1, unwind_thread_size());
     struct unwind_thread *fresh = calloc(1, unwind_thread_size());
     struct unwind_start start = {0, 0, 0};
     struct unwind_result r, expected;
     unsigned wrong = 0;
-    frames = matched = 0;
+    frames = matched = known = 0;
     memset(ends, 0, sizeof ends);
     for (uint64_t i = 0; i < WORDS; i++)
         stack[i] = some_word(stack, i);
@@ -107,18 +121,20 @@ static void torture(const char *name, uint64_t *stack) {
         }
         if (i % 1024 == 0)
             unwind_invalidate();
-        unwind_walk(remembers, &start, &r);
         if (i % 64 == 0)
             memset(fresh, 0, unwind_thread_size());
         else
             *(uint64_t *)fresh = 0; /* the stamp: it forgets its last stack */
         unwind_walk(fresh, &start, &expected);
-        wrong += !same(&r, &expected);
+        int is_right = knows_right(remembers, &start, expected.hash);
+        unwind_walk(remembers, &start, &r);
+        know(remembers, &r);
+        wrong += !is_right || !same(&r, &expected);
         frames += r.count;
         ends[r.end < REGION_END_COUNT ? r.end : 0]++;
     }
-    printf("%-26s %u walks, %u wrong, %.1f frames; ends:", name, rounds, wrong,
-           (double)frames / rounds);
+    printf("%-26s %u walks, %u wrong, %.1f frames, %.0f %% known; ends:", name, rounds, wrong,
+           (double)frames / rounds, 100.0 * (double)known / rounds);
     for (unsigned i = 0; i < REGION_END_COUNT; i++)
         if (ends[i])
             printf(" %u:%u", i, ends[i]);
@@ -232,21 +248,28 @@ static int is_as_made(const struct unwind_result *r) {
     return 1;
 }
 
-/* Now and then a word of an outer frame is changed and put back: nobody may miss it. */
+/* Now and then a word of an outer frame, or rbp, is changed and put back: nobody may miss it. */
 static int spoil(struct unwind_thread *remembers, struct unwind_thread *fresh,
-                 const struct unwind_start *start, uint64_t top) {
+                 struct unwind_start *start, uint64_t top) {
     struct unwind_result r, expected;
     uint64_t *word = (uint64_t *)(start->sp + chance() % (top - start->sp) / 8 * 8);
     const struct state *outer = &made[chance() % (made_count - 12)]; /* returned to by the next */
     uint32_t rule = rule_at(outer[1].pc);
     if (chance() % 4) /* a return address or a saved rbp */
         word = (uint64_t *)outer->sp - (rule_place(rule) && chance() % 4 ? rule_place(rule) : 1);
-    uint64_t old = *word;
-    *word = chance() % 2 ? some_code() : chance();
-    *(uint64_t *)fresh = 0;
     unwind_walk(remembers, start, &r);
+    know(remembers, &r);
+    int ok = knows_right(remembers, start, r.hash);
+    uint64_t old = *word;
+    if (chance() % 4 == 0) /* two frames further out is where the caller's would be */
+        start->bp = chance() % 2 ? outer->bp : start->sp + 8 * (chance() % 64);
+    else
+        *word = chance() % 2 ? some_code() : chance();
+    *(uint64_t *)fresh = 0;
     unwind_walk(fresh, start, &expected);
-    int ok = same(&r, &expected);
+    ok &= knows_right(remembers, start, expected.hash);
+    unwind_walk(remembers, start, &r);
+    ok &= same(&r, &expected);
     *word = old;
     return ok;
 }
@@ -258,7 +281,7 @@ static void torture_made(const char *name, uint64_t low, uint64_t top, unsigned 
     struct unwind_thread *fresh = calloc(1, unwind_thread_size());
     struct unwind_result r, expected;
     unsigned wrong = 0, kinds[16] = {0};
-    frames = 0;
+    frames = known = 0;
     made_count = 1;
     made[0] = (struct state){(uint64_t)&_start + 0x21, top - 256, 0};
     if (rule_kind(rule_at(made[0].pc)) != RULE_OUTERMOST)
@@ -268,10 +291,12 @@ static void torture_made(const char *name, uint64_t low, uint64_t top, unsigned 
         const struct state *s = &made[made_count - 1];
         struct unwind_start start = {s->pc, s->sp, s->bp};
         kinds[rule_kind(rule_at(s->pc))]++;
-        unwind_walk(remembers, &start, &r);
         *(uint64_t *)fresh = 0;
         unwind_walk(fresh, &start, &expected);
-        int ok = is_as_made(&r) && same(&r, &expected);
+        int ok = knows_right(remembers, &start, expected.hash);
+        unwind_walk(remembers, &start, &r);
+        know(remembers, &r);
+        ok &= is_as_made(&r) && same(&r, &expected);
         frames += r.count;
         if (i % 3 == 0 && made_count > 12) { /* from here, or from a few frames further out */
             const struct state *from = s - chance() % 11;
@@ -280,8 +305,8 @@ static void torture_made(const char *name, uint64_t low, uint64_t top, unsigned 
         }
         wrong += !ok;
     }
-    printf("%-26s %u walks, %u wrong, %.1f frames; rules:", name, rounds, wrong,
-           (double)frames / rounds);
+    printf("%-26s %u walks, %u wrong, %.1f frames, %.0f %% known; rules:", name, rounds, wrong,
+           (double)frames / rounds, 100.0 * (double)known / rounds);
     for (unsigned i = 0; i < 16; i++)
         if (kinds[i])
             printf(" %u:%u", i, kinds[i]);

@@ -1,0 +1,3 @@
+#include "syscall.h"
+
+uint32_t base_sandboxed __attribute__((visibility("hidden")));
