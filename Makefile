@@ -205,6 +205,7 @@ check-go:
 	@$(MAKE) all
 	@tests/go/toolchains.sh
 	@tests/go/matrix.sh
+	@export VERSIONS="$$(bash -c '. tests/go/lib.sh; versions')" && tests/go/codecs.sh && tests/go/profile.sh
 
 soak:
 	@tools/setup.sh build demo check

@@ -23,8 +23,11 @@ declare -A PACKAGES=(
         libsnappy-dev libbrotli-dev liblzma-dev libbz2-dev liblzf-dev libdeflate-dev
         libisal-dev libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 python3-confluent-kafka
         python3-zstandard redis-server procps strace tmux prometheus python3-prometheus-client
-        python3-yaml bpftrace sqlite3 golang-go golang-github-klauspost-compress-dev fish zsh
-        groff-base gdb eatmydata faketime libcap2-bin e2fsprogs"
+        python3-yaml bpftrace sqlite3 golang-go golang-github-klauspost-compress-dev
+        golang-github-andybalholm-brotli-dev golang-github-datadog-zstd-dev
+        golang-github-golang-snappy-dev golang-github-klauspost-pgzip-dev
+        golang-github-pierrec-lz4-dev golang-github-valyala-gozstd-dev fish zsh groff-base gdb
+        eatmydata faketime libcap2-bin e2fsprogs"
     # The whole matrix of `make check-real`, and the oldest Debian that can be had.
     [real]="kcat openjdk-17-jdk-headless libzstd-jni-java libsnappy-java liblz4-java nodejs
         rocksdb-tools nginx-light apache2-bin borgbackup pigz pixz squashfs-tools rsyslog

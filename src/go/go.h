@@ -110,7 +110,7 @@ enum go_kind {
     GO_ALLOC_END, /* and returns */
     GO_HEAP,      /* the heap is asked: (*mcache).allocLarge */
     GO_ZERO,      /* the block is zeroed: memclrNoHeapPointersChunked */
-    GO_FREE,      /* a span is freed: (*mheap).freeSpanLocked */
+    GO_FREE,      /* a span of a large block, or as long, is freed: (*mheap).freeSpanLocked */
     GO_CYCLE,     /* a collection ends: gcMarkTermination */
     GO_CALL,      /* a codec function begins */
     GO_CALL_END   /* and returns */
@@ -139,7 +139,7 @@ struct go_record {
 };
 _Static_assert(sizeof(struct go_record) * GO_PATCHES_MAX <= GO_NEAR_RECORDS, "all fit");
 
-#define GO_CODECS_MAX 256u
+#define GO_CODECS_MAX 1024u /* a program with all codecs that are known has 400 */
 #define GO_NEEDED 5u /* functions of the runtime */
 struct go_codec {    /* a codec function of the program */
     uint64_t start, end;

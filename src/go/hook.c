@@ -161,9 +161,12 @@ static void tick(struct go_state *state, uint64_t now) {
 /* ---- goroutines under way ---- */
 
 /* Where a key may be: near the begin of its table first, so that a program with few of them touches
- * few pages, then anywhere. */
+ * few pages, then anywhere else: once there are many, what is near is full. */
 static uint64_t place_of(uint64_t hash, uint32_t i, uint64_t size) {
-    return i < NEAR_PROBES ? (hash + i) & (NEAR - 1) : ((hash >> 32) + i) & (size - 1);
+    if (i < NEAR_PROBES)
+        return (hash + i) & (NEAR - 1);
+    uint64_t far = ((hash >> 32) + i) & (size - 1);
+    return far < NEAR ? far + NEAR : far;
 }
 
 static uint64_t *find_slot(uint64_t *keys, uint64_t size, uint64_t key) {
@@ -253,9 +256,11 @@ static bool remember(struct go_state *state, uint64_t address, const struct go_f
 
 static void end_alloc(struct go_state *state, const struct go_registers *r, uint64_t g) {
     struct region_header *h = state->region.header;
+    if (!RELAXED_LOAD(&h->go_now)) /* a small one that begins a page, as most are */
+        return;
     uint64_t *slot = find_slot(state->flying, GO_FLIGHTS, g);
     if (!slot)
-        return; /* a small one that begins a page */
+        return;
     struct go_flight f = state->flights[slot - state->flying];
     state->flights[slot - state->flying].is_in = 0;
     __atomic_store_n(slot, 0, __ATOMIC_RELEASE);
@@ -337,7 +342,7 @@ static void end_call(struct go_state *state, const struct go_registers *r, uint3
     state->calls[slot - state->calling].row = 0;
     __atomic_store_n(slot, 0, __ATOMIC_RELEASE);
     uint64_t now = go_clock(state), produced = r->rbx > c.before ? r->rbx - c.before : 0;
-    if (c.row)
+    if (c.row) /* else there is no room, which was counted */
         go_rows_called(state, &c, produced, now > c.start ? now - c.start : 0);
     tick(state, now);
 }

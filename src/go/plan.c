@@ -161,6 +161,19 @@ static uint32_t check_length(const uint8_t *code) {
     return begins(code + lea, lea ? "\x4d\x3b\x66\x10" : "\x49\x3b\x66\x10", 4) ? lea + 4 : 0;
 }
 
+#define PAGE_SHIFT 13 /* Go's pages are of 8 KiB */
+#define SPAN_PAGES 32 /* of an mspan: how many it has */
+
+/* cmpq $pages,32(%rbx); jb back: the span is the second argument. */
+static void put_least_pages(struct go_plan *plan, uint64_t back) {
+    uint32_t pages = (uint32_t)((plan->threshold + (1u << PAGE_SHIFT) - 1) >> PAGE_SHIFT);
+    put(plan, "\x48\x81\x7b", 3);
+    put8(plan, SPAN_PAGES);
+    put(plan, &pages, 4);
+    put(plan, "\x0f\x82", 2);
+    put_distance(plan, back);
+}
+
 /* The trampoline repeats the check, so that a goroutine whose stack has to grow first is not seen
  * twice: it comes back to the entry. */
 static int hook_entry(struct go_plan *plan, const struct go_image *image,
@@ -195,6 +208,8 @@ static int hook_entry(struct go_plan *plan, const struct go_image *image,
         put(plan, "\x0f\x82", 2);
         put_distance(plan, back);
     }
+    if (kind == GO_FREE) /* most spans are of small blocks */
+        put_least_pages(plan, back);
     put_call(plan, kind, back, function);
     return add_patch(plan, f->start, code, size, target);
 }

@@ -2,7 +2,6 @@
  * sum is atomic. The tables are the shim's, the indexes are the hook's own. */
 #include <errno.h>
 
-#include "base/syscall.h"
 #include "hook.h"
 #include "internal.h"
 
@@ -100,12 +99,7 @@ static void classify(const struct go_state *state, const struct stack *stack,
 
 /* ---- sites ---- */
 
-static void init_cell(struct region_cell *c, uint32_t site) {
-    c->size_min = c->life_min = UINT64_MAX;
-    c->flags = REGION_CELL_PEAK_IS_BOUND;
-    __atomic_store_n(&c->site, site, __ATOMIC_RELEASE);
-}
-
+/* All but what makes readers see it: another one may be the site of this stack in the end. */
 static uint32_t make_site(struct go_state *state, const struct stack *stack) {
     struct region *r = &state->region;
     uint32_t stack_row = make_stack(state, stack);
@@ -120,24 +114,28 @@ static uint32_t make_site(struct go_state *state, const struct stack *stack) {
     s->stack = stack_row;
     s->runtime = REGION_RUNTIME_GO;
     classify(state, stack, s);
-    init_cell(CELL(cell), row);
+    CELL(cell)->size_min = CELL(cell)->life_min = UINT64_MAX;
+    CELL(cell)->flags = REGION_CELL_PEAK_IS_BOUND;
     s->shared_cell = cell;
-    uint32_t large = region_take(r, REGION_LARGE, 1), go = region_take(r, REGION_GO, 1);
-    if (large) {
-        ROW(state, REGION_LARGE, struct region_large, large)->cell = cell;
-        CELL(cell)->large = large;
-    }
-    if (!large || !go)
+    CELL(cell)->large = region_take(r, REGION_LARGE, 1);
+    s->go = region_take(r, REGION_GO, 1);
+    if (!CELL(cell)->large || !s->go)
         region_lose(r, REGION_LOST_LARGE, 1);
-    if (go)
-        ROW(state, REGION_GO, struct region_go, go)->site = row;
-    s->go = go;
-    __atomic_store_n(&s->hash, stack->hash, __ATOMIC_RELEASE);
     return row;
 }
 
-/* The slot of a hash, claimed by the first who comes; another who comes while the row is made waits
- * a little. NULL = no room. */
+static void publish_site(struct go_state *state, uint32_t row, uint64_t hash) {
+    struct region_site *s = SITE(row);
+    struct region_cell *c = CELL(s->shared_cell);
+    if (c->large)
+        ROW(state, REGION_LARGE, struct region_large, c->large)->cell = s->shared_cell;
+    if (s->go)
+        go_rows_go(state, row)->site = row;
+    __atomic_store_n(&c->site, row, __ATOMIC_RELEASE);
+    __atomic_store_n(&s->hash, hash, __ATOMIC_RELEASE);
+}
+
+/* The slot of a hash, claimed by the first who comes. NULL = no room. */
 #define FIND(name, table, size)                                                              \
     static __typeof__(&((struct go_state *)0)->table[0]) name(struct go_state *state,        \
                                                               uint64_t hash, bool *is_new) { \
@@ -158,26 +156,32 @@ static uint32_t make_site(struct go_state *state, const struct stack *stack) {
 FIND(find_site, sites, GO_INDEX)
 FIND(find_call, call_rows, ARRAY_SIZE(state->call_rows))
 
-/* Of the first few, who come at once: the one that makes the row is done in a microsecond, unless
- * it lost its processor. Not for ever: what does not get the row is counted at row 0. */
-#define PAUSES 256u
-#define WAITS 4096u
+/* Of the first few, who come at once, the one that makes the row is done in some microseconds,
+ * unless it lost its processor, which can last: then the next one makes another row, and whose is
+ * in the slot first is the one that counts. Nobody waits for anybody, and the other row stays
+ * unseen. */
+#define PAUSES 512u
 
-static uint32_t wait_for(const uint32_t *row) {
+static uint32_t wait_for(const uint32_t *row, bool is_maker) {
     uint32_t got = __atomic_load_n(row, __ATOMIC_ACQUIRE);
-    for (uint32_t i = 0; !got && i < WAITS; i++) {
-        if (i < PAUSES)
-            __asm__ volatile("pause");
-        else
-            base_syscall(SYS_sched_yield);
+    for (uint32_t i = 0; !got && !is_maker && i < PAUSES; i++) {
+        __asm__ volatile("pause");
         got = __atomic_load_n(row, __ATOMIC_ACQUIRE);
     }
-    return got == UINT32_MAX ? 0 : got;
+    return got;
+}
+
+/* Puts it into the slot; `*is_ours`: it is the first. 0 = there is none, there was no room. */
+static uint32_t settle(uint32_t *slot, uint32_t row, bool *is_ours) {
+    uint32_t none = 0;
+    *is_ours = __atomic_compare_exchange_n(slot, &none, row ? row : UINT32_MAX, false,
+                                           __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    return *is_ours ? row : none == UINT32_MAX ? 0 : none;
 }
 
 uint32_t go_rows_site(struct go_state *state, const struct go_walk *walk) {
     struct stack stack;
-    bool is_new;
+    bool is_new, is_ours;
     walk_stack(walk, &stack);
     if (!stack.count)
         region_lose(&state->region, REGION_LOST_UNWIND, 1);
@@ -187,14 +191,18 @@ uint32_t go_rows_site(struct go_state *state, const struct go_walk *walk) {
             region_lose(&state->region, REGION_LOST_SITES, 1);
         return 0;
     }
-    if (!is_new) {
-        uint32_t known = wait_for(&slot->row);
-        if (!known)
-            region_lose(&state->region, REGION_LOST_SITES, 1);
-        return known;
+    uint32_t row = wait_for(&slot->row, is_new), made = 0;
+    if (!row) {
+        made = make_site(state, &stack);
+        row = settle(&slot->row, made, &is_ours);
+        if (row && is_ours)
+            publish_site(state, row, stack.hash);
+    } else if (row == UINT32_MAX) {
+        made = 1; /* there was no room before: what came now is lost, too */
+        row = 0;
     }
-    uint32_t row = make_site(state, &stack);
-    __atomic_store_n(&slot->row, row ? row : UINT32_MAX, __ATOMIC_RELEASE);
+    if (!row && made)
+        region_lose(&state->region, REGION_LOST_SITES, 1);
     return row;
 }
 
@@ -357,31 +365,35 @@ void go_rows_swept(struct go_state *state, const struct go_live *block, uint64_t
 
 /* ---- codec calls ---- */
 
-uint32_t go_rows_call(struct go_state *state, uint32_t function, const struct go_walk *walk) {
+static uint32_t make_call(struct go_state *state, const struct stack *stack) {
     struct region *r = &state->region;
+    uint32_t row = region_take(r, REGION_CODEC_CALLS, 1);
+    if (!row)
+        return 0;
+    struct region_codec_call *c = ROW(state, REGION_CODEC_CALLS, struct region_codec_call, row);
+    c->stack = make_stack(state, stack);
+    c->sizes = region_take(r, REGION_CODEC_SIZES, REGION_SIZE_CLASSES);
+    if (!c->sizes)
+        region_lose(r, REGION_LOST_CODEC, 1);
+    return row;
+}
+
+uint32_t go_rows_call(struct go_state *state, uint32_t function, const struct go_walk *walk) {
     struct stack stack;
-    bool is_new;
+    bool is_new, is_ours = false;
     walk_stack(walk, &stack);
     uint64_t hash = base_mix(stack.hash ^ (uint64_t)(function + 1) << 48);
     __typeof__(&state->call_rows[0]) slot = find_call(state, hash ? hash : 1, &is_new);
-    if (!slot || !is_new) {
-        uint32_t known = slot ? wait_for(&slot->row) : 0;
-        if (!known)
-            region_lose(r, REGION_LOST_CODEC, 1);
-        return known;
-    }
-    uint32_t row = region_take(r, REGION_CODEC_CALLS, 1);
-    if (row) {
-        struct region_codec_call *c = ROW(state, REGION_CODEC_CALLS, struct region_codec_call, row);
-        c->stack = make_stack(state, &stack);
-        c->sizes = region_take(r, REGION_CODEC_SIZES, REGION_SIZE_CLASSES);
-        if (!c->sizes)
-            region_lose(r, REGION_LOST_CODEC, 1);
-        __atomic_store_n(&c->function, state->ranges[function].row, __ATOMIC_RELEASE);
-    }
+    uint32_t row = slot ? wait_for(&slot->row, is_new) : UINT32_MAX;
     if (!row)
-        region_lose(r, REGION_LOST_CODEC, 1);
-    __atomic_store_n(&slot->row, row ? row : UINT32_MAX, __ATOMIC_RELEASE);
+        row = settle(&slot->row, make_call(state, &stack), &is_ours);
+    if (row == UINT32_MAX)
+        row = 0;
+    if (row && is_ours)
+        __atomic_store_n(&ROW(state, REGION_CODEC_CALLS, struct region_codec_call, row)->function,
+                         state->ranges[function].row, __ATOMIC_RELEASE);
+    if (!row)
+        region_lose(&state->region, REGION_LOST_CODEC, 1);
     return row;
 }
 

@@ -22,6 +22,13 @@ for how in stripped static; do
     done
 done
 
+# ---- more blocks alive than have room at the begin of the hook's table ----
+
+build "$version" static
+fresh
+GOGC=off watch large:32k -g 32 -ops 2500 -min 33000 -max 34000 && check "many-alive" naive kept ||
+    not_ok "many-alive" "exit status $?"
+
 # ---- attach and detach ----
 
 # While it compresses, again and again; then its results were right to the end.

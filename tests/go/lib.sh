@@ -36,9 +36,10 @@ need_go() {
     exit 77
 }
 
-# build VERSION HOW: the producer, kept in $program. HOW: dynamic, stripped, pie, static
+# build VERSION HOW [SOURCE]: the producer, or another of src, kept in $program. HOW: dynamic,
+# stripped, pie, static
 build() {
-    local root cgo=1
+    local root cgo=1 source=${3:-producer}
     local -a flags=()
     root=$(root_of "$1") || return 1
     case $2 in
@@ -47,9 +48,10 @@ build() {
     static) cgo=0 flags=("-ldflags=-s -w") ;;
     esac
     program=$SQUALL_WORK/go-programs/$1-$2
+    [ "$source" = producer ] || program+=-$source
     mkdir -p "$SQUALL_WORK/go-programs"
-    [ -z "$(find "$program" -newer "$here/src/producer/main.go" 2>/dev/null)" ] || return 0
-    (cd "$here/src/producer" && env GOROOT="$root" GOPATH="$SQUALL_WORK/gopath:$LIBRARIES" \
+    [ -z "$(find "$program" -newer "$here/src/$source/main.go" 2>/dev/null)" ] || return 0
+    (cd "$here/src/$source" && env GOROOT="$root" GOPATH="$SQUALL_WORK/gopath:$LIBRARIES" \
         GO111MODULE=off GOFLAGS= GOTOOLCHAIN=local GOCACHE="$SQUALL_WORK/go-cache" \
         CGO_ENABLED="$cgo" "$root/bin/go" build -p 2 "${flags[@]}" -o "$program" .)
 }

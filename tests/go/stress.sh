@@ -16,14 +16,46 @@ pick() { local -n list=$1; echo "${list[RANDOM % ${#list[@]}]}"; }
 whole() { "$SQUALL_BIN" report --json "$dumps" 2>/dev/null | /usr/bin/python3 -c '
 import json, sys
 counts = json.load(open(sys.argv[1]))
-go = next(p for p in json.load(sys.stdin)["processes"] if p.get("go"))["go"]
-sys.exit(not (go["state"] == "hooked" and go["entries"] == go["exits"] == counts["large_allocs"]))' \
-    "$dumps/counts"; }
+process = next(p for p in json.load(sys.stdin)["processes"] if p.get("go"))
+go, lost = process["go"], process["totals"]["lost"]
+calls = sum(c["calls"] for c in process["codec_calls"] if c["function"].endswith("EncodeAll"))
+sites = sum(s["allocs"] for s in process["sites"] if s["runtime"] == "go")
+if not (go["state"] == "hooked" and go["entries"] == go["exits"] == counts["large_allocs"] == sites and
+        calls == counts["calls"] and not lost["go"] and not lost["codec"]):
+    sys.exit("%s entries %d exits %d sites %d calls %d lost %s; its own: %s" % (
+        go["state"], go["entries"], go["exits"], sites, calls, {k: n for k, n in lost.items() if n},
+        counts))' "$dumps/counts"; }
+
+# Each version and build in its turn; how many went well, of how many, is told at the end, and when
+# it is interrupted.
+cells=()
+declare -A went ran
+for version in "${all[@]}"; do
+    for how in "${hows[@]}"; do
+        build "$version" "$how" && cells+=("$version $how") || not_ok "$version-$how" "does not build"
+    done
+done
+table() {
+    local version how
+    printf '%-8s' Go
+    printf ' %9s' "${hows[@]}"
+    echo
+    for version in "${all[@]}"; do
+        printf '%-8s' "$version"
+        for how in "${hows[@]}"; do
+            printf ' %9s' "${went[$version $how]:-0}/${ran[$version $how]:-0}"
+        done
+        echo
+    done
+}
+is_over=
+trap 'is_over=1' INT TERM
 
 done=0
-for ((i = 0; i < RUNS; i++)); do
-    version=$(pick all) how=$(pick hows) mode=$(pick modes)
-    build "$version" "$how" || { not_ok "$version-$how" "does not build"; continue; }
+for ((i = 0; i < RUNS && !${is_over:-0}; i++)); do
+    read -r version how <<<"${cells[i % ${#cells[@]}]}"
+    build "$version" "$how"
+    mode=$(pick modes)
     arguments=(-mode "$mode" -g "$((8 + RANDOM % 200))" -ops "$((20 + RANDOM % 60))" -verify)
     [ $((RANDOM % 8)) != 0 ] || arguments+=(-g "$((1000 + RANDOM % 3000))" -ops 300 -min 33000 -max 70000)
     [ $((RANDOM % 2)) = 0 ] || arguments+=(-deep "$((50 + RANDOM % 400))")
@@ -35,21 +67,24 @@ for ((i = 0; i < RUNS; i++)); do
     [ $((RANDOM % 2)) = 0 ] || settings+=(GOGC=10)
     fresh
     export "${settings[@]}"
-    LIMIT_S=120
-    SQUALL_CONF=large:32k timeout "$LIMIT_S" "$SQUALL_BIN" run --quiet --dir "$dumps" -- "$program" \
+    SQUALL_CONF=large:32k timeout 120 "$SQUALL_BIN" run --quiet --dir "$dumps" -- "$program" \
         -report "$dumps/counts" "${arguments[@]}" >"$dumps/out" 2>&1
     status=$?
     unset GOMAXPROCS GOGC
-    if [ "$status" = 0 ] && [ ! -s "$dumps/out" ] && whole; then
+    [ -z "$is_over" ] || break # it was interrupted, too
+    ran[$version $how]=$((${ran[$version $how]:-0} + 1))
+    if [ "$status" = 0 ] && [ ! -s "$dumps/out" ] && whole 2>"$dumps/why"; then
         done=$((done + 1))
+        went[$version $how]=$((${went[$version $how]:-0} + 1))
     else
-        not_ok "$version-$how" "${settings[*]} ${arguments[*]}: status $status $(head -n 1 "$dumps/out")"
-        "$SQUALL_BIN" report --json "$dumps" 2>/dev/null | grep -o '"go":{[^}]*}' | head -n 1
-        cat "$dumps/counts" 2>/dev/null
+        not_ok "$version-$how" "${settings[*]} ${arguments[*]}: status $status $(head -qn 1 "$dumps/out" "$dumps/why" 2>/dev/null)"
     fi
     rm -rf "$dumps"
 done
-echo "ok stress ($done of $RUNS runs)"
+table
+echo "ok stress ($done of $i runs)"
+[ -z "$is_over" ] || finish
+trap - INT TERM
 
 # ---- attach and detach, on one process under load ----
 

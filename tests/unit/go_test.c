@@ -181,6 +181,7 @@ static void codec_names(void **state) {
         {"github.com/andybalholm/brotli.(*Writer).Flush", CODEC_BROTLI, CODEC_COMPRESS,
          CODEC_STREAM},
         {"github.com/DataDog/zstd.CompressLevel", CODEC_ZSTD, CODEC_COMPRESS, CODEC_ONE_SHOT},
+        {"github.com/valyala/gozstd.compress", CODEC_ZSTD, CODEC_COMPRESS, CODEC_ONE_SHOT},
         {"github.com/valyala/gozstd.Decompress", CODEC_ZSTD, CODEC_DECOMPRESS, CODEC_ONE_SHOT},
     };
     static const char *const others[] = {

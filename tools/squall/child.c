@@ -95,10 +95,15 @@ static bool reap(struct child *child) {
     return pid < 0 && errno == ECHILD;
 }
 
-static void wait_for(struct child *child, const sigset_t *waited) {
+static void wait_for(struct child *child, const sigset_t *waited,
+                     child_while_running *while_running, void *data) {
     siginfo_t info;
     while (!reap(child)) {
-        int number = sigwaitinfo(waited, &info);
+        uint64_t ns = while_running ? while_running(data, child) : 0;
+        struct timespec pause = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+        if (child->has_ended)
+            return;
+        int number = sigtimedwait(waited, &info, ns ? &pause : NULL);
         if (number <= 0 || number == SIGCHLD)
             continue;
         /* What the kernel sends (the terminal's), it sent to the whole group. */
@@ -130,12 +135,14 @@ static void meet_at_exec(struct child *child, child_at_exec *at_exec, void *data
         child->has_ended = true;
         return;
     }
-    at_exec(data, child->pid);
+    at_exec(data, child);
     int signal = WSTOPSIG(status) == SIGTRAP ? 0 : WSTOPSIG(status);
-    ptrace(PTRACE_DETACH, child->pid, NULL, (void *)(uintptr_t)signal);
+    if (!child->has_ended)
+        ptrace(PTRACE_DETACH, child->pid, NULL, (void *)(uintptr_t)signal);
 }
 
-int child_run(char **argv, struct child *child, child_at_exec *at_exec, void *data) {
+int child_run(char **argv, struct child *child, child_at_exec *at_exec,
+              child_while_running *while_running, void *data) {
     struct signals signals;
     struct timespec end;
     sigset_t waited;
@@ -161,7 +168,7 @@ int child_run(char **argv, struct child *child, child_at_exec *at_exec, void *da
         if (stops)
             meet_at_exec(child, at_exec, data);
         if (!child->has_ended)
-            wait_for(child, &waited);
+            wait_for(child, &waited, while_running, data);
         clock_gettime(CLOCK_MONOTONIC_RAW, &end);
         child->end_raw_ns = (uint64_t)end.tv_sec * 1000000000ull + (uint64_t)end.tv_nsec;
     }

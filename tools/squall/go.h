@@ -21,6 +21,8 @@ struct go_target {
     pid_t pid;
     int memory;                /* of /proc/PID/mem */
     bool is_traced;            /* at the stop of its exec: one thread, ours already */
+    bool has_ended;            /* and we took its end away from who may wait for it: us */
+    int end_status;            /* as waitpid gives it */
     struct go_thread *threads; /* stopped ones */
     uint32_t thread_count, thread_room;
     bool holds; /* our signals, while threads are stopped; `before` is our mask else */
@@ -74,6 +76,8 @@ bool go_region_has_tsc(void);
 struct go_result {
     char reason[256]; /* why it was left alone, "" = it was not */
     bool is_no_go;    /* for this reason: there is no Go in it */
+    bool has_ended;   /* meanwhile, with: */
+    int end_status;
     uint32_t patches, threads, tries;
     uint64_t stop_ns; /* how long all of it stood still */
     uint64_t one_ns;  /* and, before that, one thread alone */

@@ -315,5 +315,7 @@ void go_install_at_exec(pid_t pid, const char *folder, const char *conf, uint64_
         fail(result, "go:off");
     else
         go_install(&t, folder, &c, run_id, result);
+    result->has_ended = t.has_ended;
+    result->end_status = t.end_status;
     go_target_close(&t);
 }

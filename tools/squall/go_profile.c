@@ -326,35 +326,32 @@ static void print(const struct go_target *t, struct snapshot *s, const struct op
 
 /* ---- the command ---- */
 
-static volatile sig_atomic_t is_interrupted;
-
-static void interrupt(int signal) {
-    (void)signal;
-    is_interrupted = 1;
-}
-
-/* Whatever happens here, the rate is put back. */
+/* Whatever happens here, the rate is put back: signals that would end us end the wait. */
 static int look(const struct go_target *t, const struct places *p, const struct options *o) {
     struct snapshot before = {0}, now = {0};
-    struct sigaction action = {.sa_handler = interrupt};
+    sigset_t ends, old_mask;
     struct timespec wait = {(time_t)o->seconds, 0};
     uint64_t old, rate = o->rate;
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGHUP, &action, NULL);
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGINT);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGHUP);
+    sigprocmask(SIG_BLOCK, &ends, &old_mask);
     int error = go_target_read(t, p->rate, &old, sizeof old);
     if (!error && (int64_t)old > 0 && old < rate)
         rate = old; /* it looks closer itself */
+    /* First of all: what comes once the rate is in force is in the difference. */
+    if (!error)
+        error = take(t, p->buckets, &before);
     if (!error && rate != old)
         error = go_target_write(t, p->rate, &rate, sizeof rate);
     if (!error)
-        error = take(t, p->buckets, &before);
-    if (!error && !is_interrupted)
-        nanosleep(&wait, NULL);
+        sigtimedwait(&ends, NULL, &wait);
     if (!error)
         error = take(t, p->buckets, &now);
     if (rate != old)
         go_target_write(t, p->rate, &old, sizeof old);
+    sigprocmask(SIG_SETMASK, &old_mask, NULL);
     if (!error) {
         subtract(&now, &before);
         print(t, &now, o, rate);

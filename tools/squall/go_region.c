@@ -47,6 +47,8 @@ static void set(struct region_configuration *c, const char *key, size_t k, const
         base_parse_duration(v, n, &c->transient_ns);
     else if (base_equal(key, k, "tick"))
         base_parse_duration(v, n, &c->tick_ns);
+    else if (base_equal(key, k, "children"))
+        c->children = !base_equal(v, n, "off");
     else if (base_equal(key, k, "go"))
         c->go = !base_equal(v, n, "off");
     else if (base_equal(key, k, "args"))
@@ -56,7 +58,8 @@ static void set(struct region_configuration *c, const char *key, size_t k, const
 }
 
 void go_region_configure(struct region_configuration *c, const char *text) {
-    *c = (struct region_configuration){.go = 1,
+    *c = (struct region_configuration){.children = 1,
+                                       .go = 1,
                                        .args = 1,
                                        .perm = 0600,
                                        .large = 64u << 10,

@@ -169,9 +169,17 @@ static uint64_t now_ns(void) {
     return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
 }
 
+/* It may be our child, whose status is told once. */
+static void note_end(struct go_target *t, pid_t tid, pid_t got, int status) {
+    if (got != tid || tid != t->pid || WIFSTOPPED(status))
+        return;
+    t->has_ended = true;
+    t->end_status = status;
+}
+
 /* Waits for a thread that was interrupted; false: it is gone, or hangs in the kernel (a file system
  * that does not answer): the others must not stand still for it. */
-static bool wait_stopped(struct go_thread *thread, uint64_t until) {
+static bool wait_stopped(struct go_target *t, struct go_thread *thread, uint64_t until) {
     int status;
     pid_t got;
     for (uint32_t i = 0; (got = waitpid(thread->tid, &status, __WALL | WNOHANG)) == 0; i++) {
@@ -182,8 +190,10 @@ static bool wait_stopped(struct go_thread *thread, uint64_t until) {
         else
             usleep(20);
     }
-    if (got != thread->tid || !WIFSTOPPED(status))
+    if (got != thread->tid || !WIFSTOPPED(status)) {
+        note_end(t, thread->tid, got, status);
         return false;
+    }
     /* A signal came first: it is given back when the thread goes on. */
     thread->signal = status >> 16 == 0 ? WSTOPSIG(status) : 0;
     return true;
@@ -211,7 +221,7 @@ static int seize_new(struct go_target *t) {
     closedir(folder);
     uint64_t until = now_ns() + PATIENCE_NS;
     for (uint32_t i = from; i < t->thread_count; i++) {
-        if (wait_stopped(&t->threads[i], until))
+        if (wait_stopped(t, &t->threads[i], until))
             t->threads[i - gone] = t->threads[i];
         else
             gone++;
@@ -268,7 +278,7 @@ static int stop(struct go_target *t, bool all) {
         got = add_thread(t, t->pid);
         if (got < 0)
             return got;
-        if (!wait_stopped(&t->threads[0], now_ns() + PATIENCE_NS)) {
+        if (!wait_stopped(t, &t->threads[0], now_ns() + PATIENCE_NS)) {
             t->thread_count = 0;
             return -ESRCH;
         }
@@ -296,7 +306,7 @@ void go_target_resume(struct go_target *t) {
 
 /* Signals wait meanwhile. One step is one instruction; what else stops the thread is passed over.
  */
-static long step(pid_t tid, uint64_t at, struct user_regs_struct *r) {
+static long step(struct go_target *t, pid_t tid, uint64_t at, struct user_regs_struct *r) {
     for (int i = 0; i < STEPS_MAX; i++) {
         int status;
         if (ptrace(PTRACE_SINGLESTEP, tid, NULL, NULL))
@@ -305,8 +315,10 @@ static long step(pid_t tid, uint64_t at, struct user_regs_struct *r) {
         do
             got = waitpid(tid, &status, __WALL);
         while (got < 0 && errno == EINTR);
-        if (got != tid || !WIFSTOPPED(status))
+        if (got != tid || !WIFSTOPPED(status)) {
+            note_end(t, tid, got, status);
             return -ESRCH;
+        }
         if (ptrace(PTRACE_GETREGS, tid, NULL, r))
             return -errno;
         if (r->rip == at + 2)
@@ -319,7 +331,12 @@ long go_target_call(struct go_target *t, long number, const uint64_t arguments[6
     pid_t tid = t->is_traced ? t->pid : t->threads[0].tid;
     struct user_regs_struct saved, r;
     uint64_t mask, all = UINT64_MAX;
-    if (!t->syscall_at || ptrace(PTRACE_GETREGS, tid, NULL, &saved) ||
+    uint8_t code[2];
+    /* After an exec the memory that we have open is nobody's. */
+    if (!t->syscall_at || go_target_read(t, t->syscall_at, code, sizeof code) || code[0] != 0x0f ||
+        code[1] != 0x05)
+        return -ESRCH;
+    if (ptrace(PTRACE_GETREGS, tid, NULL, &saved) ||
         ptrace(PTRACE_GETSIGMASK, tid, (void *)sizeof mask, &mask) ||
         ptrace(PTRACE_SETSIGMASK, tid, (void *)sizeof all, &all))
         return -EPERM;
@@ -333,7 +350,7 @@ long go_target_call(struct go_target *t, long number, const uint64_t arguments[6
     r.r10 = arguments[3];
     r.r8 = arguments[4];
     r.r9 = arguments[5];
-    long result = ptrace(PTRACE_SETREGS, tid, NULL, &r) ? -errno : step(tid, t->syscall_at, &r);
+    long result = ptrace(PTRACE_SETREGS, tid, NULL, &r) ? -errno : step(t, tid, t->syscall_at, &r);
     /* With the call it was in, which the kernel begins again by itself. */
     ptrace(PTRACE_SETREGS, tid, NULL, &saved);
     ptrace(PTRACE_SETSIGMASK, tid, (void *)sizeof mask, &mask);

@@ -17,11 +17,10 @@
 static const char usage[] =
     "usage: squall run [options] [--] PROGRAM [ARGUMENT]...\n"
     "\n"
-    "Runs a program with libsquall.so preloaded (into a static Go program, the hook of its heap "
-    "is\n"
-    "put instead). When it ends, what it and its children did is packed into one file, a summary "
-    "is\n"
-    "shown, and the program's exit status is passed on.\n"
+    "Runs a program with libsquall.so preloaded. Into a static Go program the hook of its heap is\n"
+    "put instead, and, while they run, into those that it starts. When it ends, what it and its\n"
+    "children did is packed into one file, a summary is shown, and the program's exit status is\n"
+    "passed on.\n"
     "\n"
     "  -o FILE            the file to write (else one in the folder, named after the process)\n"
     "  --dir DIR          the folder to record in (else $SQUALL_DIR, else one in memory)\n"
@@ -223,12 +222,20 @@ struct static_program {
     uint64_t run_id;
     struct go_result result;
     bool was_met;
+    struct follow *follow;
 };
 
-static void hook_static(void *data, pid_t pid) {
+static void hook_static(void *data, struct child *child) {
     struct static_program *s = data;
     s->was_met = true;
-    go_install_at_exec(pid, s->folder, getenv("SQUALL_CONF"), s->run_id, &s->result);
+    go_install_at_exec(child->pid, s->folder, getenv("SQUALL_CONF"), s->run_id, &s->result);
+    child->has_ended = s->result.has_ended;
+    child->status = s->result.end_status;
+}
+
+static uint64_t look_for_more(void *data, struct child *child) {
+    struct static_program *s = data;
+    return follow_look(s->follow, child);
 }
 
 /* As early as it is known. */
@@ -372,7 +379,9 @@ int command_run(int argc, char **argv) {
         return status;
     uint64_t oom_before = oom_count();
     struct static_program s = {.folder = folder[0] ? folder : NULL, .run_id = run_id};
-    status = child_run(argv, &child, program.is_static ? hook_static : NULL, &s);
+    s.follow = follow_open(s.folder, getenv("SQUALL_CONF"), run_id, program.is_static);
+    status = child_run(argv, &child, program.is_static ? hook_static : NULL,
+                       s.follow ? look_for_more : NULL, &s);
     if (program.is_static && status == 0 && !child.exec_error)
         say_static(&program, &s, argv[0]);
     if (status) {
@@ -382,5 +391,7 @@ int command_run(int argc, char **argv) {
     if (child.exec_error)
         return say_not_executed(argv[0], child.exec_error);
     collect(&o, folder, run_id, &program, &child, oom_count() - oom_before);
+    follow_say(s.follow, o.quiet);
+    follow_close(s.follow);
     child_imitate(&child);
 }

@@ -1,5 +1,5 @@
 /* What the files of the command "run" share: run.c (options, order of things), program.c (can it
- * be preloaded?), child.c (runs it, passes signals), gather.c (what it left), oom.c. */
+ * be preloaded?), child.c (runs it, passes signals), gather.c (what it left), follow.c (its static children), oom.c. */
 #ifndef SQUALL_RUN_H
 #define SQUALL_RUN_H
 
@@ -34,8 +34,12 @@ struct child {
 /* Runs argv in our process group until it ends, passing on signals that were sent to us alone.
  * The environment is ours. `at_exec` (may be NULL) is called while it stands at its first
  * instruction, if that can be had. Returns 0 or a negative errno (no child). */
-typedef void child_at_exec(void *data, pid_t pid);
-int child_run(char **argv, struct child *child, child_at_exec *at_exec, void *data);
+typedef void child_at_exec(void *data, struct child *child);
+/* `while_running` (may be NULL) is called again and again, in as many nanoseconds as it returns or
+ * earlier. Both may set has_ended and status: they took the child's end away from us. */
+typedef uint64_t child_while_running(void *data, struct child *child);
+int child_run(char **argv, struct child *child, child_at_exec *at_exec,
+              child_while_running *while_running, void *data);
 /* Ends this process as the child ended: with its status or by its signal. */
 void child_imitate(const struct child *child) __attribute__((noreturn));
 
@@ -56,6 +60,18 @@ struct gathered {
  * have put them. */
 int gather_regions(const char *folder, uint64_t run_id, struct gathered *found);
 void gather_free(struct gathered *found);
+
+/* ---- follow.c ---- */
+
+/* Static Go programs that our child starts, or becomes. `is_met`: it was static itself, and that
+ * was seen to. NULL: nothing is to be followed; the others take that. */
+struct follow;
+struct follow *follow_open(const char *folder, const char *conf, uint64_t run_id, bool is_met);
+void follow_close(struct follow *f);
+/* Looks, if it is time; returns the nanoseconds to the next look. */
+uint64_t follow_look(struct follow *f, struct child *child);
+/* At the end: what came of it. */
+void follow_say(const struct follow *f, bool quiet);
 
 /* ---- oom.c ---- */
 
