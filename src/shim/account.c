@@ -43,6 +43,12 @@ static bool is_mmapped(uint64_t address) {
     return real.is_glibc && ((const uint64_t *)address)[-1] & 2;
 }
 
+/* A hook that a child's handler interrupted may have freed a block once more than there was. */
+static void raise_peak(uint64_t *peak, uint64_t live) {
+    if ((int64_t)live > 0)
+        base_raise_to(peak, live);
+}
+
 static void add_large(struct shim_self *self, uint32_t cell, uint32_t block,
                       const struct account_event *e) {
     struct region_header *h = shim.region.header;
@@ -50,8 +56,8 @@ static void add_large(struct shim_self *self, uint32_t cell, uint32_t block,
         ROW(REGION_SITES, struct region_site, ROW(REGION_CELLS, struct region_cell, cell)->site);
     RELAXED_ADD(&h->large_allocs, 1);
     RELAXED_ADD(&h->large_bytes, e->size);
-    base_raise_to(&h->large_peak, RELAXED_ADD(&h->large_live, e->size) + e->size);
-    base_raise_to(&s->large_peak, RELAXED_ADD(&s->large_live, e->size) + e->size);
+    raise_peak(&h->large_peak, RELAXED_ADD(&h->large_live, e->size) + e->size);
+    raise_peak(&s->large_peak, RELAXED_ADD(&s->large_live, e->size) + e->size);
     uint32_t row = site_large(cell);
     if (!row)
         return;

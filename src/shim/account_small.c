@@ -14,9 +14,12 @@ static NOINLINE void alloc_the_long_way(struct shim_self *self, uint64_t address
                             .address = address, .size = size, .at = at, .now = clock_now()});
 }
 
-/* A block whose life is timed, or that has no place in the map. */
+/* A block whose life is timed, or that has no place in the map. Or the hook began in a process of
+ * which this is a child by now, whose cells have other numbers. */
 static NOINLINE void enter(struct shim_self *self, uint32_t cell, uint64_t address, uint64_t size) {
     uint64_t now = clock_now();
+    if (UNLIKELY(!self->row))
+        return;
     account_enter(self, cell, false,
                   &(struct account_event){.address = address, .size = size, .now = now});
     if (UNLIKELY(now >= RELAXED_LOAD(&lifecycle_next_tick)))

@@ -204,10 +204,10 @@ static void begin_child(void) {
 }
 
 /* The first thread of a child counts in private memory until something is recorded, so that
- * thousands of short children leave no file. */
+ * thousands of short children leave no file. Its own private memory stays, with what the parent left
+ * in it: a signal handler may have forked between two instructions of a hook, which goes on. */
 static void lend_provisional(struct shim_self *self) {
     self->row = 0;
-    self->private = NULL;
     self->epoch = shim.epoch + 1u;
     uint64_t random = shim.seed;
     shim.provisional.byte_left = shim.provisional.byte_goal =

@@ -2,7 +2,7 @@
  * library: libsafe.so signal_safe_malloc.c
  * build: -L$DANGER_BIN -l:libsafe.so
  * allocators: glibc (the program brings an allocator that may be interrupted; the others may not be)
- * allow: sums frees negative absurd
+ * allow: sums frees negative
  *
  * What the fork interrupted within squall is done by both processes, so that a block, or its end, may count twice.
  * The child returns from the handler into what was interrupted, and goes on with it. The next signal

@@ -2,14 +2,13 @@
  * library: libstep.so step_malloc.c
  * build: -L$DANGER_BIN -l:libstep.so
  * allocators: glibc (the program's own is not stepped through; the others must not be interrupted)
- * allow: sums frees negative absurd
+ * allow: sums frees negative
  * deadline: 60
  *
  * The trap flag gives a SIGTRAP after each instruction, once, to know them all; then each has a
  * breakpoint in turn, at which the handler does it. Without squall there are none. STEPS=1 takes all,
- * STEPS=N each Nth. What a fork interrupts is done by both processes, so that a block may count twice.
- * With STEPS_FREE=1 a child's handler also frees without allocating, which in exact mode is not
- * survived everywhere yet (docs/reliability.md). */
+ * STEPS=N each Nth. What a fork interrupts is done by both processes, so that a block may count
+ * twice. */
 #include <dirent.h>
 #include <link.h>
 #include <sys/mman.h>
@@ -137,8 +136,6 @@ static void run_each(enum operation o) {
     if (!by)
         by = known_count / 20 + 1;
     for (enum what w = ALLOCATE; w <= FORK_AND_ALLOCATE; w++) {
-        if (w == FORK_AND_FREE && !getenv("STEPS_FREE"))
-            continue;
         for (long i = (long)w % by; i < known_count; i += by)
             run(o, w, known[i]);
     }
