@@ -22,8 +22,7 @@
 /* Tables grow in steps, one populate call each, that double from the first to the second. */
 #define REGION_FIRST_STEP (32u * 1024u)
 #define REGION_STEP (256u * 1024u)
-/* The smallest bound that holds every table. */
-#define REGION_BOUND_MIN (2u * 1024u * 1024u)
+#define REGION_BOUND_MIN (2u * 1024u * 1024u) /* holds every table */
 #define REGION_BOUND_MAX (1ull << 40)
 
 enum region_table {
