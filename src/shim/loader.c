@@ -1,6 +1,7 @@
 /* Link maps and objects. */
 #include "loader.h"
 
+#include "base/syscall.h"
 #include "module_elf.h"
 #include "peek.h"
 
@@ -26,6 +27,10 @@ NOINLINE int loader_find_object(uint64_t address, struct loader_object *result) 
 
 bool loader_read(uint64_t link_map, struct loader_entry *entry) {
     return link_map && peek_read(entry, link_map, sizeof *entry) == sizeof *entry;
+}
+
+void loader_read_locked(uint64_t link_map, struct loader_entry *entry) {
+    base_move(entry, (const void *)link_map, sizeof *entry);
 }
 
 bool loader_describe_entry(uint64_t link_map, const struct loader_entry *entry, struct module *m) {
@@ -74,4 +79,31 @@ bool loader_is_object(const struct module *m, const struct loader_object *o) {
     bool is_place = m->is_split ? m->start <= o->start && o->end <= m->end
                                 : m->start == o->start && (m->end == o->end || m->end == end);
     return is_place && m->link_map == o->link_map && m->eh_frame_hdr == o->eh_frame_hdr;
+}
+
+static size_t read_link(const char *link, char *name, size_t size) {
+    long n = base_syscall(SYS_readlink, link, name, size - 1);
+    return n > 0 ? (size_t)n : 0;
+}
+
+size_t loader_name(const struct module *m, char *name, size_t size) {
+    struct loader_entry entry;
+    size_t length = 0;
+    if (m->flags & REGION_MODULE_EXECUTABLE)
+        length = read_link("/proc/self/exe", name, size);
+    if (length || !loader_read(m->link_map, &entry))
+        return length;
+    size_t got = peek_read(name, entry.name, size - 1);
+    name[got] = 0;
+    length = base_length(name);
+    if (!length || name[0] == '/' || m->flags & REGION_MODULE_VDSO)
+        return length;
+    long cwd = base_syscall(SYS_getcwd, name, size); /* its length with the zero */
+    if (cwd < 2 || (size_t)cwd + length >= size)
+        cwd = 0;
+    size_t at = cwd ? (size_t)cwd : 0;
+    if (cwd)
+        name[cwd - 1] = '/';
+    got = peek_read(name + at, entry.name, length);
+    return got == length ? at + length : 0;
 }

@@ -111,28 +111,41 @@ const struct module *module_at(uint32_t i) {
 
 /* ---- what the loader says ---- */
 
-static bool is_known(uint64_t link_map, const struct loader_entry *entry) {
+static bool is_listed_as(const struct module *m, uint64_t link_map,
+                         const struct loader_entry *entry) {
+    return m->link_map == link_map && m->base == entry->base && m->dynamic == entry->dynamic;
+}
+
+/* The module of an entry of the loader's list, NULL = it is not known. The list is mostly in the
+ * order in which modules became known: the search begins behind the last one that was found, at
+ * *hint, so that a walk over a list of thousands costs thousands of steps and not millions. */
+static struct module *find_listed(uint64_t link_map, const struct loader_entry *entry,
+                                  uint32_t *hint) {
     uint32_t count = __atomic_load_n(&known_count, __ATOMIC_ACQUIRE);
-    for (uint32_t i = 0; i < count; i++) {
-        const struct module *m = &known->modules[i];
-        if (m->link_map == link_map && m->base == entry->base && m->dynamic == entry->dynamic &&
-            !RELAXED_LOAD(&m->gone))
-            return true;
+    for (uint32_t n = 0, i = *hint; n < count; n++, i++) {
+        if (i >= count)
+            i = 0;
+        struct module *m = &known->modules[i];
+        if (is_listed_as(m, link_map, entry) && !RELAXED_LOAD(&m->gone)) {
+            *hint = i + 1;
+            return m;
+        }
     }
-    return false;
+    return NULL;
 }
 
 /* Looks through the loader's list, which other threads may be changing: every entry is read
  * through the kernel, and the list has to make sense. */
 static bool describe_by_list(uint64_t address, struct module *m) {
     struct loader_entry entry;
+    uint32_t hint = 0;
     /* New entries come at the end: an unchanged end means that nothing is new. */
     uint64_t tail = RELAXED_LOAD(&list_tail);
     if (tail && loader_read(tail, &entry) && !entry.next)
         return false;
     uint64_t at = loader_first();
     for (uint32_t n = 0; n < LOADER_LIST_MAX && loader_read(at, &entry); n++) {
-        if (!is_known(at, &entry) && loader_describe_entry(at, &entry, m) &&
+        if (!find_listed(at, &entry, &hint) && loader_describe_entry(at, &entry, m) &&
             address - m->start < m->end - m->start)
             return true;
         if (!entry.next)
@@ -143,35 +156,6 @@ static bool describe_by_list(uint64_t address, struct module *m) {
 }
 
 /* ---- registering: by the holder of the claim ---- */
-
-static void read_link(const char *name, size_t *length) {
-    long n = base_syscall(SYS_readlink, name, known->path, PATH_SIZE - 1);
-    *length = n > 0 ? (size_t)n : 0;
-}
-
-/* The name that the loader has, made absolute: what it was relative to may change. */
-static size_t read_name(const struct module *m) {
-    struct loader_entry entry;
-    size_t length = 0;
-    if (m->flags & REGION_MODULE_EXECUTABLE)
-        read_link("/proc/self/exe", &length);
-    if (length || !loader_read(m->link_map, &entry))
-        return length;
-    char *name = known->path;
-    size_t got = peek_read(name, entry.name, PATH_SIZE - 1);
-    name[got] = 0;
-    length = base_length(name);
-    if (!length || name[0] == '/' || m->flags & REGION_MODULE_VDSO)
-        return length;
-    long cwd = base_syscall(SYS_getcwd, name, PATH_SIZE); /* its length with the zero */
-    if (cwd < 2 || (size_t)cwd + length >= PATH_SIZE)
-        cwd = 0;
-    size_t at = cwd ? (size_t)cwd : 0;
-    if (cwd)
-        name[cwd - 1] = '/';
-    got = peek_read(name + at, entry.name, length);
-    return got == length ? at + length : 0;
-}
 
 static uint32_t flags_of(const struct module *m) {
     uint32_t flags = 0;
@@ -202,7 +186,7 @@ static void write_row(struct module *m) {
     module_elf_facts(m, &facts);
     if (facts.marks && offer_marks)
         offer_marks(facts.marks);
-    size_t length = read_name(m);
+    size_t length = loader_name(m, known->path, PATH_SIZE);
     to->base = m->base;
     to->start = m->start;
     to->path = length ? region_string(region, known->path, length) : 0;
@@ -367,13 +351,15 @@ static bool wait_for_claim(void) {
 }
 
 /* Registers the entries of the list that are new, and puts detours at their codec functions, unless
- * `refused` says why not. */
+ * `refused` says why not. In the loader's own thread. */
 static void register_list(uint16_t refused) {
     struct loader_entry entry;
     uint64_t at = loader_first();
-    for (uint32_t n = 0; n < LOADER_LIST_MAX && loader_read(at, &entry); n++) {
+    uint32_t hint = 0;
+    for (uint32_t n = 0; n < LOADER_LIST_MAX && at; n++) {
         struct module found, *m;
-        if (!is_known(at, &entry) && loader_describe_entry(at, &entry, &found)) {
+        loader_read_locked(at, &entry);
+        if (!find_listed(at, &entry, &hint) && loader_describe_entry(at, &entry, &found)) {
             m = find_by_start(found.start);
             if (!m || RELAXED_LOAD(&m->gone) || !is_same(m, &found))
                 m = add(&found);
@@ -527,7 +513,7 @@ static void mark_listed(uint32_t pass) {
     for (uint32_t n = 0; n < LOADER_LIST_MAX && loader_read(at, &entry); n++) {
         for (uint32_t i = 0; i < known_count; i++) {
             struct module *m = &known->modules[i];
-            if (at == m->link_map && entry.base == m->base && entry.dynamic == m->dynamic)
+            if (is_listed_as(m, at, &entry))
                 m->seen = pass;
         }
         if (!entry.next)
@@ -536,15 +522,34 @@ static void mark_listed(uint32_t pass) {
     }
 }
 
-/* Whether the list names a module still. */
+static bool is_listed(const struct module *m) {
+    struct loader_entry entry;
+    uint64_t at = loader_first();
+    for (uint32_t n = 0; n < LOADER_LIST_MAX && at; n++, at = entry.next) {
+        loader_read_locked(at, &entry);
+        if (is_listed_as(m, at, &entry))
+            return true;
+    }
+    return false;
+}
+
+/* Whether the list names a module no more that it named before. In the loader's own thread. */
 static uint32_t mark_unlisted(void) {
     static uint32_t pass = 1u << 31; /* its own numbers; by the holder of the claim */
-    uint32_t gone = 0;
+    struct loader_entry entry;
+    uint64_t at = loader_first();
+    uint32_t gone = 0, hint = 0;
     pass++;
-    mark_listed(pass);
+    for (uint32_t n = 0; n < LOADER_LIST_MAX && at; n++, at = entry.next) {
+        loader_read_locked(at, &entry);
+        struct module *m = find_listed(at, &entry, &hint);
+        if (m)
+            m->seen = pass;
+    }
     for (uint32_t i = 0; i < known_count; i++) {
         struct module *m = &known->modules[i];
-        if (m->gone || !m->is_told || m->seen == pass)
+        /* The list is asked again: of two that are known of one entry, one was found. */
+        if (m->gone || !m->is_told || m->seen == pass || is_listed(m))
             continue;
         mark_gone(m);
         gone++;
