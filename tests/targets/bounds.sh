@@ -67,7 +67,9 @@ same("in all", p["totals"]["allocs"] >= 100 * count, True)
 same("of all threads", sum(t["allocs"] for t in p["threads"]), p["totals"]["allocs"])
 found = sites(p, "thread")
 if p["mode"] == "exact":
-    same("blocks", (at_sites(found=found), at_sites("frees", found)), (100 * count, 100 * count))
+    # Threads without a row share 32 walkers; a block that comes while all are in use has no stack.
+    same("blocks", at_sites(found=found) + lost.get("unwind", 0), 100 * count)
+    same("frees", at_sites("frees", found), at_sites(found=found))
     same("in all, at sites", at_sites(), p["totals"]["allocs"])'
 done
 part "threads in turn" mode:exact,region:2m in_turn 1000 '
