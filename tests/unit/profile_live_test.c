@@ -127,6 +127,27 @@ static void survives_a_cut_under_the_mapping(void **state) {
     free(rows);
 }
 
+/* A child that a signal handler forked within a hook may have freed a block once more. */
+static void sum_below_zero_is_no_peak(void **state) {
+    struct region_build b;
+    struct profile profile;
+    struct profile_error error;
+    const char *path = in_folder("below");
+    (void)state;
+    region_build_open(&b, REGION_BOUND_MIN);
+    region_build_sample(&b);
+    use_own_namespace(&b, 1);
+    b.header->large_live = (uint64_t)-5000;
+    b.header->large_peak = 70000;
+    close(region_build_write(&b, path));
+    assert_int_equal(profile_load(path, &profile, NULL, NULL, NULL, &error), 0);
+    assert_int_equal(profile.processes[0].large_live, 0);
+    assert_int_equal(profile.processes[0].large_peak, 70000);
+    profile_free(&profile);
+    unlink(path);
+    region_build_close(&b);
+}
+
 static enum profile_state state_now(const char *path, bool *mapped) {
     struct profile profile;
     struct profile_error error;
@@ -188,6 +209,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_rows_whole_while_they_are_written),
         cmocka_unit_test(survives_a_cut_under_the_mapping),
+        cmocka_unit_test(sum_below_zero_is_no_peak),
         cmocka_unit_test(tells_running_from_dead),
     };
     return cmocka_run_group_tests_name("profile_live", tests, make_folder, remove_folder);
