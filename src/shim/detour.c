@@ -162,6 +162,9 @@ static void put_jumps(int fd, struct codec_function *f, uint32_t count) {
 
 void detour_put(const struct module *m, struct codec_function *f, uint32_t count,
                 uint32_t first_number, void (*stub)(void), struct detour_room *room) {
+    /* A sandbox that lets malloc protect memory may kill for code that is made or changed. */
+    if (UNLIKELY(BASE_SANDBOXED))
+        refuse_all(f, count, REGION_REFUSED_WRITE);
     uint64_t size = room_size(f, count);
     uint64_t at = size ? map_near(m->start, m->end, size) : 0;
     *room = (struct detour_room){.at = at, .size = at ? size : 0};

@@ -11,8 +11,9 @@ HIDDEN struct codec_function sandbox_functions[COUNT];
 static struct detour_room room;
 
 /* With the number of the function above the return address. No register is changed and the stack is
- * as the caller left it: syscall has an argument there, and may return twice. 22 is PR_SET_SECCOMP, 317
- * seccomp, of which the operations 0 and 1 install, 157 prctl. */
+ * as the caller left it: syscall has an argument there, and may return twice. 22 is PR_SET_SECCOMP with
+ * the modes 1 (strict) and 2, 317 seccomp, of which the operations 0 (strict) and 1 install, 157 prctl. A
+ * filter at NULL is how programs ask whether there is seccomp: that installs nothing. */
 _Static_assert(offsetof(struct codec_function, original) == 24, "see the jumps below");
 _Static_assert(sizeof(struct codec_function) == 88, "see the jumps below");
 _Static_assert(SYS_prctl == 157 && SYS_seccomp == 317, "as compared below");
@@ -27,7 +28,11 @@ __asm__(".pushsection .text,\"ax\",@progbits\n"
         "jne 2f\n"
         "cmpl $22, %edi\n"
         "jne 1f\n"
-        "movl $1, base_sandboxed(%rip)\n"
+        "cmpl $2, %esi\n"
+        "jne 7f\n"
+        "test %rdx, %rdx\n"
+        "je 1f\n"
+        "7: movl $1, base_sandboxed(%rip)\n"
         "1: jmp *sandbox_functions+24(%rip)\n"
         "2: cmpl $317, %edi\n"
         "je 3f\n"
@@ -35,9 +40,14 @@ __asm__(".pushsection .text,\"ax\",@progbits\n"
         "jne 5f\n"
         "cmpl $22, %esi\n"
         "jne 5f\n"
-        "jmp 4f\n"
+        "cmpl $2, %edx\n"
+        "jne 4f\n"
+        "jmp 6f\n"
         "3: cmpl $1, %esi\n"
         "ja 5f\n"
+        "jb 4f\n"
+        "6: test %rcx, %rcx\n"
+        "je 5f\n"
         "4: movl $1, base_sandboxed(%rip)\n"
         "5: jmp *sandbox_functions+88+24(%rip)\n"
         ".cfi_endproc\n"

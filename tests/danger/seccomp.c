@@ -4,11 +4,13 @@
  * lines: 3
  *
  * Installed in steady state, before a thread's first allocation, before the first large block and before
- * a first codec call; on all threads at once and on the calling one alone. */
+ * a first codec call, and before a codec is opened; on all threads at once and on the calling one alone. */
+#include <dlfcn.h>
 #include <malloc.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <zlib.h>
@@ -162,6 +164,22 @@ static void trap(void) {
     steady();
 }
 
+/* A codec that is opened where memory with code in it may only come from a file. */
+static void codec_opened(void) {
+    struct sock_filter f[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mprotect, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    struct sock_fprog program = {.len = LENGTH(f), .filter = f};
+    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+    CHECK(dlopen("libzstd.so.1", RTLD_NOW));
+    danger_churn(200, 1);
+}
+
 /* What squall calls at its start and later and the loader does not, refused from before the start. */
 static void started_inside(void) {
     static const int refused[] = {
@@ -195,6 +213,7 @@ int main(int argc, char **argv) {
                    {"first large", first_large},
                    {"fork", forks},
                    {"codec", codec},
+                   {"codec opened", codec_opened},
                    {"trap", trap},
                    {"started inside", started_inside}};
     pthread_t t;

@@ -1,0 +1,55 @@
+#!/bin/bash
+# A program that only asks whether there is seccomp, with a filter at NULL, has no sandbox: its children
+# are recorded and the report speaks of none. One that installs a filter has.
+. "$(dirname "$0")/lib.sh"
+cat >"$TMPDIR/asks.c" <<'C'
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static void *volatile block;
+static void churn(void) {
+    for (int i = 0; i < 100; i++) {
+        block = malloc(100000);
+        free(block);
+    }
+}
+int main(int argc, char **argv) {
+    struct sock_filter all = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    struct sock_fprog program = {.len = 1, .filter = &all}, *filter = argv[1][1] ? &program : NULL;
+    long bad = filter ? 0 : -1, r;
+    (void)argc;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+        return 1;
+    if (*argv[1] == 'p')
+        r = prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, filter, 0, 0);
+    else if (*argv[1] == 's')
+        r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, filter);
+    else
+        r = syscall(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, filter, 0, 0);
+    if (r != bad)
+        return 2;
+    churn();
+    pid_t pid = fork();
+    churn();
+    return pid && waitpid(pid, NULL, 0) != pid;
+}
+C
+gcc -O1 -fno-builtin "$TMPDIR/asks.c" -o "$TMPDIR/asks" || not_ok asks "does not build"
+for how in p s y pi si yi; do
+    fresh
+    env SQUALL_DIR="$dumps" LD_PRELOAD="$SQUALL_LIB" "$TMPDIR/asks" $how || not_ok "$how" "ended by $?"
+    report "$TMPDIR/json"
+    check "asked by $how" "$TMPDIR/json" $how <<'P'
+from squall import *
+processes = load(argument(1))
+installed = len(argument(2)) > 1
+same("processes", len(processes), 1 if installed else 2)
+told = ["sandbox" in [v["subject"] for v in p["visibility"]] for p in processes]
+same("a sandbox", told, [installed] * len(processes))
+P
+done
+finish
