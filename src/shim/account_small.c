@@ -63,7 +63,8 @@ void account_alloc_small(struct shim_self *self, uint64_t address, uint64_t size
     if (UNLIKELY(p->last_walk != p->unwind->walk) || UNLIKELY(!unwind_repeats(p->unwind, at)))
         cell = find_cell(self, at);
     struct region_cell *c = ROW(REGION_CELLS, struct region_cell, cell);
-    if (UNLIKELY(c->thread != self->row) || UNLIKELY(!word) || cell_draw_lives(c->samples) ||
+    uint32_t row = self->row;
+    if (UNLIKELY(c->thread != row) || UNLIKELY(!row) || UNLIKELY(!word) || cell_draw_lives(c->samples) ||
         UNLIKELY(size > LIVE_MAP_SIZE_MAX)) {
         enter(self, cell, address, size);
     } else {

@@ -33,15 +33,39 @@ static void forget(struct unwind_thread *t) {
     t->sp[MAX] = ~0ull;
 }
 
+/* Where the C library put this thread's stack, 0 = not found. glibc keeps block and size side by side
+ * in the thread's control block (struct pthread, nptl/descr.h), at a place that versions differ in; the
+ * block ends right above the control block, and no other two words there say that. Pages would not
+ * tell: stacks without a guard page, and those that a program cuts from a pool, lie beside others,
+ * which may be unmapped. */
+#define CONTROL_BLOCK 2304u
+#define ABOVE_CONTROL_BLOCK 16384u
+#define STACK_MIN 16384u
+static uint64_t find_floor(uint64_t tp) {
+    const uint64_t *word = (const uint64_t *)tp;
+    uint64_t floor = 0;
+    if (!peek_can_read(tp) || !peek_can_read(tp + CONTROL_BLOCK - 8))
+        return 0;
+    for (uint32_t i = 0; i + 1 < CONTROL_BLOCK / 8; i++) {
+        uint64_t block = word[i], size = word[i + 1];
+        if (block < tp && block > floor && size >= STACK_MIN && size < 1ull << 47 &&
+            block + size > tp && block + size - tp <= ABOVE_CONTROL_BLOCK)
+            floor = block;
+    }
+    return floor;
+}
+
 /* Extends [lo, hi) down to `sp` if that is the same stack: each page between is there. A thread's
  * stack ends below its thread control block, to which the thread pointer points. The mapping's
  * own end would not do: the kernel joins neighbours, and those may be unmapped while we read. */
 static bool extend(struct unwind_thread *t, uint64_t sp) {
     bool is_initial = t->thread_pointer == initial_thread_pointer;
     uint64_t page = sp & ~(PEEK_PAGE - 1);
-    if (!t->hi)
+    if (!t->hi) {
         t->lo = t->hi = is_initial ? initial_hi : t->thread_pointer & ~7ull;
-    if (sp >= t->hi || t->hi - sp > (is_initial ? INITIAL_REACH : THREAD_REACH))
+        t->floor = is_initial ? 0 : find_floor(t->thread_pointer);
+    }
+    if (sp >= t->hi || sp < t->floor || t->hi - sp > (is_initial ? INITIAL_REACH : THREAD_REACH))
         return false;
     if (is_initial) {
         t->lo = page;

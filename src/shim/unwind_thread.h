@@ -57,6 +57,7 @@ struct unwind_thread {
     uint64_t walk;           /* counts the walks; nothing below changes without one */
     uint64_t thread_pointer; /* whose stack [lo, hi) is */
     uint64_t lo, hi;         /* our own stack, as far as it is known to be there; so is [hi] */
+    uint64_t floor;          /* our own stack begins nowhere below; 0 = not known */
     uint64_t refused;        /* sp of the last stack that is not our own, in pages */
     uint32_t first;          /* UNWIND_MAX: no stack is remembered */
     uint32_t end;
