@@ -34,10 +34,9 @@ static void forget(struct unwind_thread *t) {
 }
 
 /* Where the C library put this thread's stack, 0 = not found. glibc keeps block and size side by side
- * in the thread's control block (struct pthread, nptl/descr.h), at a place that versions differ in; the
- * block ends right above the control block, and no other two words there say that. Pages would not
- * tell: stacks without a guard page, and those that a program cuts from a pool, lie beside others,
- * which may be unmapped. */
+ * in the thread's control block (struct pthread), at a place that versions differ in; the block ends
+ * right above it, and no other two words there say that. Pages would not tell: stacks without a
+ * guard, or cut from a pool, lie beside others, which may be unmapped. */
 #define CONTROL_BLOCK 2304u
 #define ABOVE_CONTROL_BLOCK 16384u
 #define STACK_MIN 16384u
@@ -408,11 +407,8 @@ void unwind_keep_known(struct unwind_thread *t, uint64_t hash, uint32_t number) 
         know_word(known, t->sp[k] - 8, t->pc[k]);
     for (uint32_t k = 0; k < words; k++)
         know_word(known, t->words[k].address, t->words[k].value);
-    while (known->count & 3) {
-        known->offset[known->count] = known->offset[known->count - 1];
-        known->value[known->count] = known->value[known->count - 1];
-        known->count++;
-    }
+    for (uint16_t n = known->count; known->count & 3;)
+        know_word(known, known->sp + known->offset[n - 1], known->value[n - 1]);
     known->generation = t->generation;
 }
 
