@@ -9,22 +9,24 @@ squall, folder = sys.argv[1:3]
 RUNS = 9
 failures = 0
 
-# Messages of any size, as many as chance has it; and much that has nothing to do with them.
+# Messages of any size, as many as chance has it, the same at each test; and much that has nothing to do with them.
 PROGRAM = """
 import os, random, threading, zlib
 reuse = {reuse}
 text = os.urandom(3000) * 100
-def work(n):
+def work(seed):
+    chance = random.Random(seed)
+    n = chance.randrange(40, 120)
     made = zlib.compressobj(1)
     for i in range(n):
-        data = text[:random.randrange(70000, 200000)]
+        data = text[:chance.randrange(70000, 200000)]
         if reuse:
             made.compress(data)
             made.flush(zlib.Z_SYNC_FLUSH)
         else:
             zlib.compress(data, 1)
-        [bytes(random.randrange(1, 5000)) for _ in range(20)]
-threads = [threading.Thread(target=work, args=(random.randrange(40, 120),)) for i in range(2)]
+        [bytes(chance.randrange(1, 5000)) for _ in range(20)]
+threads = [threading.Thread(target=work, args=(2 * {seed} + i,)) for i in range(2)]
 for t in threads: t.start()
 for t in threads: t.join()
 """
@@ -36,10 +38,10 @@ def result(name, problem):
     print(f"not ok {name}: {problem}" if problem else f"ok {name}", flush=True)
 
 
-def record(name, mode, reuse=False):
+def record(name, mode, seed, reuse=False):
     path = os.path.join(folder, f"{name}.squall")
     subprocess.run([squall, "run", "--mode", mode, "-o", path, "--", "/usr/bin/python3", "-c",
-                    PROGRAM.format(reuse=reuse)], check=True, stderr=subprocess.DEVNULL)
+                    PROGRAM.format(reuse=reuse, seed=seed)], check=True, stderr=subprocess.DEVNULL)
     return path
 
 
@@ -67,7 +69,7 @@ def check(path, *bounds):
 
 
 for mode in ("exact", "default"):
-    runs = [record(f"{mode}{i}", mode) for i in range(RUNS)]
+    runs = [record(f"{mode}{i}", mode, i) for i in range(RUNS)]
     pairs = list(itertools.combinations(runs, 2))
     changed = [c for c in (changes(diff(*pair)) for pair in pairs) if c]
     result(f"{mode}_same_program", len(changed) > len(pairs) * 0.05 and
@@ -75,7 +77,7 @@ for mode in ("exact", "default"):
     lengths = [diff(*pair)["after"]["messages"] for pair in pairs]
     result(f"{mode}_lengths_differ", max(lengths) < 1.3 * min(lengths) and lengths)
 
-    remedied = record(f"{mode}-remedied", mode, reuse=True)
+    remedied = record(f"{mode}-remedied", mode, RUNS, reuse=True)
     d = diff(runs[0], remedied)
     told = changes(d)
     result(f"{mode}_remedy", not (
@@ -102,5 +104,7 @@ result("itself", changes(same) or any(f["before"] != f["after"] for f in same["f
 merged = os.path.join(folder, "merged.squall")
 subprocess.run([squall, "merge", "--quiet", *runs, "-o", merged], check=True)
 d = diff(merged, runs[0])
-result("many_beside_one", changes(d) or (d["before"]["processes"] != RUNS and d["before"]))
+# Of the sites compared, one in twenty may be told by chance.
+told = changes(d) if len(changes(d)) > d["sites_compared"] / 20 else []
+result("many_beside_one", told or (d["before"]["processes"] != RUNS and d["before"]))
 sys.exit(failures > 0)
