@@ -4,8 +4,6 @@
 
 #include "html.h"
 
-#define LINES_MAX 2000u /* sites that get files and lines; of more, only those with most bytes */
-
 static const char *const columns[] = {
     "id",          "node",           "end",          "codec",        "function",
     "served_by",   "direction",      "role",         "flagged",      "reused",
@@ -24,26 +22,6 @@ static void write_text(struct render_json *json, struct html_tables *t, const ch
     if (number == UINT32_MAX && !json->error)
         json->error = -ENOMEM;
     json_integer(json, number);
-}
-
-static int ascending(const void *a, const void *b) {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* The bytes that a site must have to get lines; UINT64_MAX when there is no memory to tell. */
-static uint64_t least_bytes_for_lines(const struct analysis *a) {
-    if (a->site_count <= LINES_MAX)
-        return 0;
-    uint64_t *bytes = calloc(a->site_count, sizeof(*bytes));
-    if (!bytes)
-        return UINT64_MAX;
-    for (uint32_t i = 0; i < a->site_count; i++)
-        bytes[i] = a->sites[i].sums.bytes;
-    qsort(bytes, a->site_count, sizeof(*bytes), ascending);
-    uint64_t least = bytes[a->site_count - LINES_MAX];
-    free(bytes);
-    return least;
 }
 
 /* min, max, mean and, where they are known, p50 and p99. */
@@ -139,7 +117,7 @@ static void write_site(struct render_json *json, const struct analysis *a,
 
 void html_write_sites(struct render_json *json, const struct analysis *a,
                       struct analyse_names *names, struct html_tables *t, bool lines) {
-    uint64_t least = lines ? least_bytes_for_lines(a) : 0;
+    uint64_t least = lines ? json_least_bytes_for_lines(a) : 0;
     json_open_array(json, "site_columns");
     for (size_t i = 0; i < ARRAY_SIZE(columns); i++)
         json_string(json, columns[i]);

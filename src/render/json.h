@@ -62,6 +62,11 @@ void json_drop_frames(struct render_json *json);
 
 /* ---- json_site.c, json_codec.c, json_process.c ---- */
 
+/* Sites that get files and lines, and stacks beside them; of more, only those with most bytes. */
+#define JSON_LINES_MAX 2000u
+/* The bytes that a site must have to get them; UINT64_MAX when there is no memory to tell. */
+uint64_t json_least_bytes_for_lines(const struct analysis *a);
+
 /* "stack" and "stack_end" of a stack that `stack` names. */
 void json_write_stack(struct render_json *json, const struct profile_process *p, uint32_t number,
                       const struct analyse_stack *stack);

@@ -2,8 +2,6 @@
 #include "base/codec_table.h"
 #include "json.h"
 
-#define LINES_MAX 2000u /* stacks that get files and lines, as sites */
-
 /* What is named in every table: codec, function, direction. */
 static void write_function(struct render_json *json, const struct profile_process *p,
                            uint32_t number) {
@@ -105,7 +103,7 @@ static void write_contexts(struct render_json *json, const struct profile_proces
         INTEGER("messages", context->messages);
         INTEGER("calls", context->calls);
         INTEGER("source_bytes", context->source_bytes);
-        write_stack(json, p, names, context->stack, lines && i < LINES_MAX);
+        write_stack(json, p, names, context->stack, lines && i < JSON_LINES_MAX);
         json_close_map(json);
     }
     json_close_array(json);
@@ -143,7 +141,7 @@ static void write_mappings(struct render_json *json, const struct profile_proces
         INTEGER("unmaps", anon->unmaps);
         INTEGER("bytes", anon->bytes);
         INTEGER("unmapped_bytes", anon->unmapped_bytes);
-        write_stack(json, p, names, anon->stack, lines && i < LINES_MAX);
+        write_stack(json, p, names, anon->stack, lines && i < JSON_LINES_MAX);
         json_close_map(json);
     }
     json_close_array(json);
@@ -154,7 +152,7 @@ void json_write_codec(struct render_json *json, const struct analysis *a,
     const struct profile_process *p = a->process;
     json_open_array(json, "codec_calls");
     for (uint32_t i = 0; i < a->codec_call_count && !json->error; i++)
-        write_call(json, p, a->codec_calls[i], names, lines && i < LINES_MAX);
+        write_call(json, p, a->codec_calls[i], names, lines && i < JSON_LINES_MAX);
     json_close_array(json);
     write_levels(json, p->levels, p->level_count); /* of the whole process */
     write_contexts(json, p, names, lines);

@@ -4,16 +4,13 @@
 
 #include "json.h"
 
-#define LINES_MAX 2000u /* sites that get files and lines; of more, only those with most bytes */
-
 static int ascending(const void *a, const void *b) {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
     return x < y ? -1 : x > y;
 }
 
-/* The bytes that a site must have to get lines; UINT64_MAX when there is no memory to tell. */
-static uint64_t least_bytes_for_lines(const struct analysis *a) {
-    if (a->site_count <= LINES_MAX)
+uint64_t json_least_bytes_for_lines(const struct analysis *a) {
+    if (a->site_count <= JSON_LINES_MAX)
         return 0;
     uint64_t *bytes = calloc(a->site_count, sizeof(*bytes));
     if (!bytes)
@@ -21,14 +18,14 @@ static uint64_t least_bytes_for_lines(const struct analysis *a) {
     for (uint32_t i = 0; i < a->site_count; i++)
         bytes[i] = a->sites[i].sums.bytes;
     qsort(bytes, a->site_count, sizeof(*bytes), ascending);
-    uint64_t least = bytes[a->site_count - LINES_MAX];
+    uint64_t least = bytes[a->site_count - JSON_LINES_MAX];
     free(bytes);
     return least;
 }
 
 static void write_sites(struct render_json *json, const struct analysis *a,
                         struct analyse_names *names, bool lines) {
-    uint64_t least = lines ? least_bytes_for_lines(a) : 0;
+    uint64_t least = lines ? json_least_bytes_for_lines(a) : 0;
     json_open_array(json, "sites");
     for (uint32_t i = 0; i < a->site_count && !json->error; i++) {
         const struct analyse_site *site = &a->sites[i];
