@@ -31,6 +31,14 @@ INLINE void base_raise_to(uint64_t *p, uint64_t v) {
         ;
 }
 
+/* The smallest. */
+INLINE void base_lower_to(uint64_t *p, uint64_t v) {
+    uint64_t old = RELAXED_LOAD(p);
+    while (old > v &&
+           !__atomic_compare_exchange_n(p, &old, v, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        ;
+}
+
 /* Sizes, durations, numbers: "64k", "1g", "100ms", "1s", "42". The text is [text, text+length).
  * Units are powers of two (k m g t, upper or lower case, optional "b" or "ib"); durations are
  * ns us ms s m h d, a bare number being seconds. Returns 0, or -EINVAL (not a number, unknown

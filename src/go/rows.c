@@ -212,29 +212,6 @@ struct region_go *go_rows_go(const struct go_state *state, uint32_t site) {
 
 /* ---- sums ---- */
 
-static void lower_to(uint64_t *p, uint64_t v) {
-    uint64_t old = RELAXED_LOAD(p);
-    while (old > v &&
-           !__atomic_compare_exchange_n(p, &old, v, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-        ;
-}
-
-/* As account.c has it. */
-static unsigned class_of(uint64_t v) {
-    if (v < 2)
-        return 0;
-    unsigned top = 63u - (unsigned)__builtin_clzll(v);
-    unsigned c = 2 * top + (unsigned)(v >> (top - 1) & 1);
-    return c < REGION_CLASSES ? c : REGION_CLASSES - 1;
-}
-
-/* Where a class would run over, all are halved: a histogram is a shape. */
-static void enter_class(uint32_t classes[REGION_CLASSES], uint64_t value) {
-    if (++classes[class_of(value)] >> 31)
-        for (unsigned i = 0; i < REGION_CLASSES; i++)
-            classes[i] /= 2;
-}
-
 static struct region_histogram *histogram_of(struct go_state *state, struct region_site *s,
                                              uint32_t site) {
     uint32_t row = __atomic_load_n(&s->histogram, __ATOMIC_ACQUIRE);
@@ -303,15 +280,15 @@ void go_rows_add(struct go_state *state, const struct go_flight *f, const struct
     uint64_t bytes = RELAXED_ADD(&c->bytes, f->size) + f->size, freed;
     RELAXED_ADD(&c->samples, 1);
     RELAXED_ADD(&c->allocator_ticks, ticks);
-    lower_to(&c->size_min, f->size);
+    base_lower_to(&c->size_min, f->size);
     base_raise_to(&c->size_max, f->size);
     freed = RELAXED_LOAD(&c->freed_bytes);
     if (bytes > freed)
         base_raise_to(&c->peak_bytes, bytes - freed);
     struct region_histogram *histogram = histogram_of(state, s, f->site);
     if (histogram) {
-        enter_class(histogram->size, f->size);
-        enter_class(histogram->allocator, ticks);
+        region_enter_class(histogram->size, f->size, 1);
+        region_enter_class(histogram->allocator, ticks, 1);
     }
     if (!c->large)
         return;
@@ -330,10 +307,11 @@ static void add_life(struct go_state *state, const struct go_live *block, struct
         RELAXED_ADD(&c->life_sum, life);
         RELAXED_ADD(&c->freed_samples, 1);
     }
-    lower_to(&c->life_min, life);
+    base_lower_to(&c->life_min, life);
     base_raise_to(&c->life_max, life);
     if (s->histogram)
-        enter_class(ROW(state, REGION_HISTOGRAMS, struct region_histogram, s->histogram)->life, life);
+        region_enter_class(
+            ROW(state, REGION_HISTOGRAMS, struct region_histogram, s->histogram)->life, life, 1);
     struct region_go *go = go_rows_go(state, block->site);
     RELAXED_ADD(&go->swept, 1);
     RELAXED_ADD(&go->swept_bytes, block->size);
@@ -397,11 +375,6 @@ uint32_t go_rows_call(struct go_state *state, uint32_t function, const struct go
     return row;
 }
 
-static uint32_t size_class(uint64_t bytes) {
-    uint32_t c = bytes ? 64u - (uint32_t)__builtin_clzll(bytes) : 0;
-    return c < REGION_SIZE_CLASSES ? c : REGION_SIZE_CLASSES - 1;
-}
-
 void go_rows_called(struct go_state *state, const struct go_call *call, uint64_t produced,
                     uint64_t ticks) {
     struct region_codec_call *c =
@@ -416,7 +389,7 @@ void go_rows_called(struct go_state *state, const struct go_call *call, uint64_t
     if (!c->sizes)
         return;
     struct region_codec_size *s = ROW(state, REGION_CODEC_SIZES, struct region_codec_size,
-                                      c->sizes + size_class(call->source));
+                                      c->sizes + region_size_class(call->source));
     RELAXED_ADD(&s->messages, 1);
     RELAXED_ADD(&s->source_bytes, call->source);
     RELAXED_ADD(&s->produced_bytes, produced);

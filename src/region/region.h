@@ -63,6 +63,30 @@ INLINE bool region_has_room(const uint64_t *sum) {
     return !(RELAXED_LOAD(sum) >> 63);
 }
 
+/* The half-octave class of a value, see REGION_CLASSES. */
+INLINE unsigned region_class(uint64_t v) {
+    if (v < 2)
+        return 0;
+    unsigned top = 63u - (unsigned)__builtin_clzll(v);
+    unsigned c = 2 * top + (unsigned)(v >> (top - 1) & 1);
+    return c < REGION_CLASSES ? c : REGION_CLASSES - 1;
+}
+
+/* Where a class would run over, all are halved: a histogram is a shape. */
+INLINE void region_enter_class(uint32_t classes[REGION_CLASSES], uint64_t value, uint32_t count) {
+    uint32_t *class = &classes[region_class(value)];
+    *class += count;
+    if (UNLIKELY(*class >> 31))
+        for (unsigned i = 0; i < REGION_CLASSES; i++)
+            classes[i] /= 2;
+}
+
+/* The row of a message among those of its call, see REGION_SIZE_CLASSES. */
+INLINE uint32_t region_size_class(uint64_t bytes) {
+    uint32_t c = bytes ? 64u - (uint32_t)__builtin_clzll(bytes) : 0;
+    return c < REGION_SIZE_CLASSES ? c : REGION_SIZE_CLASSES - 1;
+}
+
 INLINE void region_lose(struct region *r, enum region_lost reason, uint64_t n) {
     RELAXED_ADD(&r->header->lost[reason], n);
 }

@@ -19,13 +19,6 @@ int account_init(void) {
 
 /* ---- small tools ---- */
 
-static void lower_to(uint64_t *p, uint64_t v) {
-    uint64_t old = RELAXED_LOAD(p);
-    while (old > v &&
-           !__atomic_compare_exchange_n(p, &old, v, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-        ;
-}
-
 static bool is_large(uint64_t size) {
     return size >= shim.large;
 }
@@ -109,7 +102,7 @@ static void add_shared(struct region_cell *c, const struct region_remote *r, uin
     RELAXED_ADD(&c->bytes, w.bytes);
     RELAXED_ADD(&c->samples, 1);
     RELAXED_ADD(&c->allocator_ticks, ticks);
-    lower_to(&c->size_min, size);
+    base_lower_to(&c->size_min, size);
     base_raise_to(&c->size_max, size);
     uint64_t live = cell_live_bytes(c, r);
     if ((int64_t)live > 0)
@@ -129,9 +122,9 @@ static void enter_histogram(uint32_t site, uint32_t lives, const struct account_
     struct region_histogram *h = site_histogram(site);
     if (!h)
         return;
-    cell_enter_class(h->size, e->size, lives);
+    region_enter_class(h->size, e->size, lives);
     if (e->timed)
-        cell_enter_class(h->allocator, e->allocator_ticks, 1);
+        region_enter_class(h->allocator, e->allocator_ticks, 1);
 }
 
 /* How many lives a block stands for that its cell is about to count. */
@@ -258,7 +251,7 @@ static void free_remote(struct region_remote *r, struct decide_weight w, uint64_
 static void add_life(const struct region_cell *c, uint64_t life, uint32_t lives) {
     uint32_t row = ROW(REGION_SITES, struct region_site, c->site)->histogram;
     if (row)
-        cell_enter_class(ROW(REGION_HISTOGRAMS, struct region_histogram, row)->life, life, lives);
+        region_enter_class(ROW(REGION_HISTOGRAMS, struct region_histogram, row)->life, life, lives);
 }
 
 void account_free(struct shim_self *self, const struct live_entry *entry) {

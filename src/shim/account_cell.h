@@ -35,24 +35,6 @@ INLINE uint32_t cell_draw_lives(uint64_t ordinal) {
     return fraction >> (64 - LIVES_SELDOM_BITS) ? 0 : 1u << LIVES_SELDOM_BITS;
 }
 
-/* The half-octave class of a value, see REGION_CLASSES. */
-INLINE unsigned cell_class(uint64_t v) {
-    if (v < 2)
-        return 0;
-    unsigned top = 63u - (unsigned)__builtin_clzll(v);
-    unsigned c = 2 * top + (unsigned)(v >> (top - 1) & 1);
-    return c < REGION_CLASSES ? c : REGION_CLASSES - 1;
-}
-
-/* Where a class would run over, all are halved: a histogram is a shape. */
-INLINE void cell_enter_class(uint32_t classes[REGION_CLASSES], uint64_t value, uint32_t count) {
-    uint32_t *class = &classes[cell_class(value)];
-    *class += count;
-    if (UNLIKELY(*class >> 31))
-        for (unsigned i = 0; i < REGION_CLASSES; i++)
-            classes[i] /= 2;
-}
-
 /* Of the owner, or of a shared cell. */
 INLINE uint64_t cell_live_bytes(const struct region_cell *c, const struct region_remote *r) {
     return c->bytes - c->freed_bytes - RELAXED_LOAD(&r->freed_bytes);

@@ -218,11 +218,6 @@ static uint32_t rows_of(uint32_t *first, enum region_table table, uint32_t count
     return taken;
 }
 
-static uint32_t size_class(uint64_t bytes) {
-    uint32_t c = bytes ? 64u - (uint32_t)__builtin_clzll(bytes) : 0;
-    return c < REGION_SIZE_CLASSES ? c : REGION_SIZE_CLASSES - 1;
-}
-
 void call_rows_add_message(uint32_t row, uint64_t source, uint64_t produced,
                            const struct call_cost *cost) {
     struct region_codec_call *c = CALL(row);
@@ -231,7 +226,7 @@ void call_rows_add_message(uint32_t row, uint64_t source, uint64_t produced,
     if (!first)
         return;
     struct region_codec_size *s =
-        ROW(REGION_CODEC_SIZES, struct region_codec_size, first + size_class(source));
+        ROW(REGION_CODEC_SIZES, struct region_codec_size, first + region_size_class(source));
     s->messages++;
     s->source_bytes += source;
     s->produced_bytes += produced;

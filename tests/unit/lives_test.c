@@ -66,11 +66,11 @@ static void histogram_never_runs_over(void **state) {
     uint32_t classes[REGION_CLASSES] = {0};
     (void)state;
     for (unsigned i = 0; i < 100000000; i += 1) {
-        cell_enter_class(classes, 1000, 256);
+        region_enter_class(classes, 1000, 256);
         if (i % 4 == 0)
-            cell_enter_class(classes, 100000, 256);
+            region_enter_class(classes, 100000, 256);
     }
-    uint32_t often = classes[cell_class(1000)], seldom = classes[cell_class(100000)];
+    uint32_t often = classes[region_class(1000)], seldom = classes[region_class(100000)];
     assert_true(often < 1u << 31);
     assert_true(fabs((double)often / seldom - 4) < 0.05);
 }
