@@ -75,12 +75,31 @@ static void histogram_never_runs_over(void **state) {
     assert_true(fabs((double)often / seldom - 4) < 0.05);
 }
 
+/* Classes by octaves and halves of them; each value counts as often as it is said to. */
+static void values_count_in_their_class(void **state) {
+    static const struct {
+        uint64_t value;
+        unsigned class;
+    } known[] = {{0, 0},    {1, 0},    {2, 2},     {3, 3},     {4, 4},     {5, 4},
+                 {6, 5},    {8, 6},    {12, 7},    {1024, 20}, {1535, 20}, {1536, 21},
+                 {2047, 21}, {2048, 22}, {UINT64_MAX, REGION_CLASSES - 1}};
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_SIZE(known); i++) {
+        uint32_t classes[REGION_CLASSES] = {0};
+        region_enter_class(classes, known[i].value, 1);
+        region_enter_class(classes, known[i].value, 256);
+        for (unsigned c = 0; c < REGION_CLASSES; c++)
+            assert_int_equal(classes[c], c == known[i].class ? 257 : 0);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_step_is_kept),
         cmocka_unit_test(early_blocks_weigh_the_same),
         cmocka_unit_test(few_blocks_are_all_timed),
         cmocka_unit_test(histogram_never_runs_over),
+        cmocka_unit_test(values_count_in_their_class),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
