@@ -303,13 +303,7 @@ static void note_sandbox(void) {
         __atomic_fetch_or(&shim.region.header->notes, REGION_NOTE_SANDBOX, __ATOMIC_RELAXED);
 }
 
-void lifecycle_tick(uint64_t now) {
-    uint64_t due = RELAXED_LOAD(&lifecycle_next_tick);
-    uint64_t next = now + clock_ticks(shim.conf.tick_ns);
-    if (now < due || !shim_is_ready() ||
-        !__atomic_compare_exchange_n(&lifecycle_next_tick, &due, next, false, __ATOMIC_RELAXED,
-                                     __ATOMIC_RELAXED))
-        return;
+static void record_tick(void) {
     struct region *r = &shim.region;
     struct region_header *h = r->header;
     pair_clocks(h);
@@ -336,6 +330,22 @@ void lifecycle_tick(uint64_t now) {
     t->in_allocator = RELAXED_LOAD(&h->in_allocator);
     __atomic_store_n(&t->number, number, __ATOMIC_RELEASE);
     RELAXED_STORE(&d->used, number + 1);
+}
+
+/* Busy from before it is asked whether the region is ours: a handler that forks in between must not
+ * take it away, for what is read of it then is zero. */
+void lifecycle_tick(uint64_t now) {
+    uint64_t due = RELAXED_LOAD(&lifecycle_next_tick);
+    uint64_t next = now + clock_ticks(shim.conf.tick_ns);
+    uint32_t was_busy = shim_self.busy;
+    shim_self.busy = 1;
+    ORDER();
+    if (now >= due && shim_is_ready() &&
+        __atomic_compare_exchange_n(&lifecycle_next_tick, &due, next, false, __ATOMIC_RELAXED,
+                                    __ATOMIC_RELAXED))
+        record_tick();
+    ORDER();
+    shim_self.busy = was_busy;
 }
 
 /* ---- start and end ---- */
