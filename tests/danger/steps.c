@@ -3,6 +3,7 @@
  * build: -L$DANGER_BIN -l:libstep.so
  * allocators: glibc (the program's own is not stepped through; the others must not be interrupted)
  * allow: sums frees negative
+ * conf: tick:1ms
  * deadline: 60
  *
  * The trap flag gives a SIGTRAP after each instruction, once, to know them all; then each has a
