@@ -29,6 +29,8 @@ int region_map(struct region *r, int fd, uint64_t bound) {
     /* A huge page would charge 2 MiB for one row; a core dump needs no copy of a file. */
     base_syscall(SYS_madvise, at, bound, MADV_NOHUGEPAGE);
     base_syscall(SYS_madvise, at, bound, MADV_DONTDUMP);
+    /* On a disk the kernel would read ahead over the hole at each fault: megabytes of zeros. */
+    base_syscall(SYS_madvise, at, bound, MADV_RANDOM);
     long error =
         r->populated ? 0 : base_syscall(SYS_madvise, at, REGION_HEADER_SIZE, MADV_POPULATE_WRITE);
     if (error) {
