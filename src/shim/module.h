@@ -13,17 +13,18 @@
 #include "region/region.h"
 
 struct module {
-    uint64_t start, end;   /* mapped addresses [start, end) */
-    uint64_t base;         /* load bias */
-    uint64_t link_map;     /* the loader's entry, 0 = not known */
-    uint64_t eh_frame_hdr; /* address, 0 = none */
-    uint64_t dynamic;      /* address of its PT_DYNAMIC, 0 = none */
-    uint64_t fingerprint;  /* of its headers: tells a reload at the same place */
-    uint32_t row;          /* in REGION_MODULES, 0 = none */
-    uint32_t gone;         /* 1 when it was unloaded */
-    uint32_t steady;       /* 1: it can be read directly, nobody can have unmapped it */
-    uint32_t permanent;    /* 1: loaded with the program, and so for as long as it runs */
-    uint32_t seen;         /* private to module_check */
+    uint64_t start, end;         /* mapped addresses [start, end) */
+    uint64_t base;               /* load bias */
+    uint64_t link_map;           /* the loader's entry, 0 = not known */
+    uint64_t eh_frame_hdr;       /* address, 0 = none */
+    uint64_t tables, tables_end; /* the segment that eh_frame_hdr is in; 0 = not known */
+    uint64_t dynamic;            /* address of its PT_DYNAMIC, 0 = none */
+    uint64_t fingerprint;        /* of its headers: tells a reload at the same place */
+    uint32_t row;                /* in REGION_MODULES, 0 = none */
+    uint32_t gone;               /* 1 when it was unloaded */
+    uint32_t steady;             /* 1: it can be read directly, nobody can have unmapped it */
+    uint32_t permanent;          /* 1: loaded with the program, and so for as long as it runs */
+    uint32_t seen;               /* private to module_check */
     uint32_t is_split;  /* 1: there are gaps in [start, end): what lies in one may not be there */
     uint32_t contested; /* 1: another one was at the same addresses once */
     uint32_t is_told;   /* 1: the loader told of it, and tells when it goes */

@@ -31,24 +31,59 @@ static bool read_header(uint64_t at, Elf64_Ehdr *header) {
            header->e_phentsize == sizeof(Elf64_Phdr) && header->e_phnum <= HEADERS_MAX;
 }
 
+/* Program headers, so many with one call of the kernel's: nearly all modules have no more. */
+#define PARTS_AT_ONCE 16u
+struct parts {
+    uint64_t at; /* of the first of all */
+    unsigned count;
+    unsigned first, loaded;
+    Elf64_Phdr part[PARTS_AT_ONCE];
+};
+
+/* NULL: it cannot be read. */
+static const Elf64_Phdr *get_part(struct parts *p, unsigned i) {
+    if (i - p->first < p->loaded)
+        return &p->part[i - p->first];
+    unsigned n = p->count - i < PARTS_AT_ONCE ? p->count - i : PARTS_AT_ONCE;
+    size_t size = n * sizeof p->part[0];
+    p->first = i;
+    p->loaded = peek_read(p->part, p->at + i * sizeof p->part[0], size) == size ? n : 0;
+    return p->loaded ? p->part : NULL;
+}
+
+/* The segment that the unwind tables are in. */
+static void find_tables(struct module *m, struct parts *parts) {
+    const Elf64_Phdr *part;
+    m->tables = m->tables_end = 0;
+    for (unsigned i = 0; i < parts->count && (part = get_part(parts, i)); i++) {
+        uint64_t start = m->base + part->p_vaddr, end = start + part->p_filesz;
+        if (part->p_type == PT_LOAD && m->eh_frame_hdr >= start && m->eh_frame_hdr < end &&
+            start >= m->start && end <= m->end) {
+            m->tables = start;
+            m->tables_end = end;
+        }
+    }
+}
+
 /* Takes the module's facts from the headers at `at`. False when they are not this module's. */
 static bool use_headers(struct module *m, uint64_t at) {
     Elf64_Ehdr header;
-    Elf64_Phdr part;
     uint64_t low = ~0ull, high = 0, dynamic = 0, frames = 0;
     if (!read_header(at, &header))
         return false;
-    for (unsigned i = 0; i < header.e_phnum; i++) {
-        if (peek_read(&part, at + header.e_phoff + i * sizeof part, sizeof part) != sizeof part)
+    struct parts parts = {.at = at + header.e_phoff, .count = header.e_phnum};
+    for (unsigned i = 0; i < parts.count; i++) {
+        const Elf64_Phdr *part = get_part(&parts, i);
+        if (!part)
             return false;
-        if (part.p_type == PT_DYNAMIC)
-            dynamic = m->base + part.p_vaddr;
-        if (part.p_type == PT_GNU_EH_FRAME)
-            frames = m->base + part.p_vaddr;
-        if (part.p_type != PT_LOAD)
+        if (part->p_type == PT_DYNAMIC)
+            dynamic = m->base + part->p_vaddr;
+        if (part->p_type == PT_GNU_EH_FRAME)
+            frames = m->base + part->p_vaddr;
+        if (part->p_type != PT_LOAD)
             continue;
-        low = part.p_vaddr < low ? part.p_vaddr : low;
-        high = part.p_vaddr + part.p_memsz > high ? part.p_vaddr + part.p_memsz : high;
+        low = part->p_vaddr < low ? part->p_vaddr : low;
+        high = part->p_vaddr + part->p_memsz > high ? part->p_vaddr + part->p_memsz : high;
     }
     if (low > high || (m->dynamic && m->dynamic != dynamic))
         return false;
@@ -61,6 +96,7 @@ static bool use_headers(struct module *m, uint64_t at) {
         m->eh_frame_hdr = frames;
     }
     m->dynamic = dynamic;
+    find_tables(m, &parts);
     return true;
 }
 

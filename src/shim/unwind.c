@@ -33,10 +33,10 @@ static void forget(struct unwind_thread *t) {
     t->sp[MAX] = ~0ull;
 }
 
-/* Where the C library put this thread's stack, 0 = not found. glibc keeps block and size side by side
- * in the thread's control block (struct pthread), at a place that versions differ in; the block ends
- * right above it, and no other two words there say that. Pages would not tell: stacks without a
- * guard, or cut from a pool, lie beside others, which may be unmapped. */
+/* Where the C library put this thread's stack, 0 = not found. glibc keeps block and size side by
+ * side in the thread's control block (struct pthread), at a place that versions differ in; the
+ * block ends right above it, and no other two words there say that. Pages would not tell: stacks
+ * without a guard, or cut from a pool, lie beside others, which may be unmapped. */
 #define CONTROL_BLOCK 2304u
 #define ABOVE_CONTROL_BLOCK 16384u
 #define STACK_MIN 16384u
@@ -291,10 +291,9 @@ static uint32_t find_holding(const struct unwind_thread *t, uint64_t sp) {
     if (t->first == MAX)
         return MAX;
     for (; k >= t->first + 4 && t->sp[k - 3] > sp; k -= 4) {
-        unsigned changed = (unwind_frame_changed(t, k) != 0) |
-                           (unwind_frame_changed(t, k - 1) != 0) << 1 |
-                           (unwind_frame_changed(t, k - 2) != 0) << 2 |
-                           (unwind_frame_changed(t, k - 3) != 0) << 3;
+        unsigned changed =
+            (unwind_frame_changed(t, k) != 0) | (unwind_frame_changed(t, k - 1) != 0) << 1 |
+            (unwind_frame_changed(t, k - 2) != 0) << 2 | (unwind_frame_changed(t, k - 3) != 0) << 3;
         if (changed) {
             k -= (unsigned)__builtin_ctz(changed);
             break;
@@ -479,12 +478,14 @@ static uint32_t walk_near(struct unwind_thread *t, struct cursor *c, uint32_t *c
                 break;
             }
         }
-        const struct unwind_near *near = &t->near[pc % UNWIND_NEAR];
-        uint32_t rule = near->rule;
+        uint32_t rule = t->near[pc % UNWIND_NEAR].rule;
+        uint64_t offset = (uint64_t)(int64_t)t->near[pc % UNWIND_NEAR].offset;
         uint64_t place = rule >> 16 & 0xff << 3; /* rule_place, in bytes */
-        uint64_t cfa = (rule_kind(rule) == RULE_RBP ? bp : sp) + (uint64_t)(int64_t)near->offset;
+        uint64_t cfa = sp + offset, from_bp = bp + offset;
+        __asm__("" : "+r"(cfa), "+r"(from_bp)); /* both at once: each walk waits for this */
+        cfa = rule & RULE_USES_BP ? from_bp : cfa;
         uint64_t slot = cfa - place; /* without a place the word at the CFA: it is there */
-        if (UNLIKELY(near->pc != pc) || UNLIKELY(n == MAX - 1))
+        if (UNLIKELY(t->near_pc[pc % UNWIND_NEAR] != pc) || UNLIKELY(n == MAX - 1))
             break;
         /* Both words lie in [sp, hi): so the slots are on this stack, and the walk gets on. */
         if (UNLIKELY(cfa <= sp || cfa > hi || cfa & 7 || slot < sp))
@@ -510,10 +511,9 @@ static uint32_t walk_near(struct unwind_thread *t, struct cursor *c, uint32_t *c
 INLINE void keep_near(struct unwind_thread *t, uint64_t pc, uint32_t rule) {
     if (rule_kind(rule) > RULE_RBP || rule_place(rule) == RULE_PLACE_LOST)
         return;
-    struct unwind_near *near = &t->near[pc % UNWIND_NEAR];
-    near->pc = pc;
-    near->offset = (int32_t)rule_offset(rule);
-    near->rule = rule_marked(rule);
+    t->near_pc[pc % UNWIND_NEAR] = pc;
+    t->near[pc % UNWIND_NEAR] =
+        (struct unwind_near){.offset = (int32_t)rule_offset(rule), .rule = rule_marked(rule)};
 }
 
 /* Whether the outer part from state i on completes the walk. If not, the two parts together do not
@@ -581,7 +581,7 @@ void unwind_walk(struct unwind_thread *t, const struct unwind_start *start,
         forget(t);
         unwind_forget_known(t);
         if (t->stamp) /* else they are zero, and on pages that need not be touched */
-            base_zero(t->near, sizeof t->near);
+            base_zero(t->near_pc, sizeof t->near_pc);
         t->stamp = c.now;
     }
     bool own = unwind_is_own(t, c.sp) && t->thread_pointer == tp;

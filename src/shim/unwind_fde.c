@@ -8,26 +8,28 @@ void fde_open(struct fde_reader *r, const struct module *m, uint8_t *scratch) {
     r->pos = r->start = m->start;
     r->end = m->end;
     r->bad = false;
-    r->lo = m->start;
-    if (m->steady) {
-        r->hi = m->end;
-        r->at = (const uint8_t *)m->start;
-        r->scratch = NULL;
-    } else {
-        r->hi = m->start;
-        r->at = scratch;
-        r->scratch = scratch;
-    }
+    r->lo = r->hi = 0;
+    r->scratch = scratch;
+    /* Of one with gaps, what was loaded with the program is there all the same: a search in its
+     * tables takes two dozen steps, and node has thousands of return addresses to look up. */
+    bool is_split = !m->steady && m->permanent;
+    r->steady = m->steady ? m->start : is_split ? m->tables : 0;
+    r->steady_end = m->steady ? m->end : is_split ? m->tables_end : 0;
 }
 
 /* Makes `n` bytes from pos on readable, n <= 8. */
 static COLD bool refill(struct fde_reader *r, uint64_t n) {
     if (r->bad)
         return false;
-    if (r->scratch && r->pos >= r->start && r->pos < r->end) {
+    if (r->pos - r->steady < r->steady_end - r->steady) {
+        r->lo = r->steady;
+        r->hi = r->steady_end;
+        r->at = (const uint8_t *)r->steady;
+    } else if (r->pos >= r->start && r->pos < r->end) {
         uint64_t want = r->end - r->pos < FDE_SCRATCH ? r->end - r->pos : FDE_SCRATCH;
         r->lo = r->pos;
         r->hi = r->pos + peek_read(r->scratch, r->pos, want);
+        r->at = r->scratch;
     }
     r->bad = r->pos < r->lo || r->pos + n > r->hi || r->pos + n < r->pos;
     return !r->bad;

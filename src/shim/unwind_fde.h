@@ -11,14 +11,15 @@
 #define FDE_SCRATCH 1024u
 #define FDE_RA 16u /* the number that the return address has as a register */
 
-/* Bytes of one module. Where the module's memory cannot vanish, `at` is that memory; else it is
- * the scratch buffer, holding a copy of [lo, hi). */
+/* Bytes of one module. Where its memory cannot vanish, which is in [steady, steady_end), `at` is
+ * that memory; elsewhere it is the scratch buffer, holding a copy of [lo, hi). */
 struct fde_reader {
     uint64_t pos;
     uint64_t lo, hi;
     const uint8_t *at;
     uint64_t start, end; /* of the module */
-    uint8_t *scratch;    /* NULL = read directly */
+    uint64_t steady, steady_end;
+    uint8_t *scratch;
     bool bad;
 };
 

@@ -17,11 +17,11 @@
 #define UNWIND_KNOWN_TRUST 16u
 
 /* The rule of a return address that this thread met lately, if it is of the kinds of nearly all
- * code: what the walk needs first, ready to be added. */
+ * code: what the walk needs first, ready to be added. Whose it is stands beside, in near_pc: one
+ * index is all there is to compute between a return address and the next. */
 struct unwind_near {
-    uint64_t pc; /* 0 = none */
     int32_t offset; /* of the CFA, bytes */
-    uint32_t rule; /* rule_marked */
+    uint32_t rule;  /* rule_marked */
 };
 
 struct unwind_word {
@@ -69,6 +69,7 @@ struct unwind_thread {
     uint16_t needs[UNWIND_MAX + 1]; /* word_count << 1 | needs_bp */
     struct unwind_word words[2 * UNWIND_MAX + 4];
     uint8_t at[UNWIND_AT]; /* the state that came last with such a stack pointer, see unwind_at */
+    uint64_t near_pc[UNWIND_NEAR]; /* 0 = none */
     struct unwind_near near[UNWIND_NEAR];
     uint32_t generation; /* older known stacks are forgotten */
     uint32_t known_trust, known_skipped;
@@ -150,8 +151,8 @@ INLINE bool unwind_is_current(const struct unwind_thread *t) {
 INLINE bool unwind_repeats(const struct unwind_thread *t, const struct unwind_start *start) {
     uint32_t i = t->first;
     return LIKELY(t->sp[i] == start->sp) && LIKELY(t->pc[i] == start->pc) &&
-           LIKELY(t->bp[i] == start->bp || !unwind_needs_bp(t, i)) &&
-           unwind_is_current(t) && LIKELY(unwind_is_unchanged(t, i));
+           LIKELY(t->bp[i] == start->bp || !unwind_needs_bp(t, i)) && unwind_is_current(t) &&
+           LIKELY(unwind_is_unchanged(t, i));
 }
 
 INLINE uint32_t unwind_known_place(uint64_t pc, uint64_t sp) {

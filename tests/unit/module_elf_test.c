@@ -51,6 +51,40 @@ static void chains(void **state) {
     alarm(0);
 }
 
+/* More headers than are read at once; the segment of the unwind tables is among the last. */
+static void many_parts(void **state) {
+    enum { COUNT = 40, TABLES = 3 * 4096 };
+    uint64_t base = (uint64_t)memory;
+    Elf64_Ehdr header = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64},
+                         .e_phoff = PARTS,
+                         .e_phnum = COUNT,
+                         .e_phentsize = sizeof(Elf64_Phdr)};
+    Elf64_Phdr parts[COUNT] = {{.p_type = PT_LOAD, .p_filesz = 4096, .p_memsz = 4096}};
+    struct module m = {.base = base};
+    (void)state;
+    parts[20] = (Elf64_Phdr){.p_type = PT_GNU_EH_FRAME, .p_vaddr = TABLES + 64};
+    parts[COUNT - 2] =
+        (Elf64_Phdr){.p_type = PT_LOAD, .p_vaddr = TABLES, .p_filesz = 4000, .p_memsz = 8192};
+    parts[COUNT - 1] = (Elf64_Phdr){.p_type = PT_DYNAMIC, .p_vaddr = DYNAMIC};
+    memset(memory, 0, SIZE);
+    memcpy(memory, &header, sizeof header);
+    memcpy(memory + PARTS, parts, sizeof parts);
+    assert_true(module_elf_find(&m));
+    assert_int_equal(m.start, base);
+    assert_int_equal(m.end, base + TABLES + 8192);
+    assert_int_equal(m.eh_frame_hdr, base + TABLES + 64);
+    assert_int_equal(m.tables, base + TABLES);
+    assert_int_equal(m.tables_end, base + TABLES + 4000);
+    assert_int_equal(m.dynamic, base + DYNAMIC);
+
+    parts[0].p_filesz = UINT64_MAX; /* of a segment that would reach round the address space */
+    parts[20].p_vaddr = 64;
+    memcpy(memory + PARTS, parts, sizeof parts);
+    m = (struct module){.base = base};
+    assert_true(module_elf_find(&m));
+    assert_int_equal(m.tables_end, 0);
+}
+
 static int set_up(void **state) {
     (void)state;
     memory = aligned_alloc(4096, SIZE);
@@ -58,6 +92,6 @@ static int set_up(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(chains)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(chains), cmocka_unit_test(many_parts)};
     return cmocka_run_group_tests_name("module_elf", tests, set_up, NULL);
 }

@@ -23,17 +23,15 @@ static size_t put32(size_t at, uint32_t value) {
     return at + sizeof value;
 }
 
-/* `program` stands in the entry; lengths are filled in. */
-static uint32_t rule_of(const char *program, size_t size) {
+/* `program` stands in the entry; lengths are filled in. What may vanish is read through `scratch`.
+ */
+static uint32_t rule_in(struct module m, uint8_t *scratch, const char *program, size_t size) {
     static const uint8_t cie[] = {1,    'z', 'R', 0,    1,
                                   0x78, 16,  1,   0x1b,     /* version, ..., encoding */
                                   0x0c, 7,   8,   0x90, 1}; /* CFA = rsp + 8, ra at -8 */
-    uint8_t scratch[RULE_SCRATCH];
-    struct module m = {.start = (uint64_t)page,
-                       .base = (uint64_t)page,
-                       .end = (uint64_t)page + MODULE_SIZE,
-                       .eh_frame_hdr = (uint64_t)page + HEADER,
-                       .steady = 1};
+    m.start = m.base = (uint64_t)page;
+    m.end = m.start + MODULE_SIZE;
+    m.eh_frame_hdr = m.start + HEADER;
     memset(page, 0, MODULE_SIZE);
     size_t at = put32(HEADER, 0x3b031b01);
     at = put32(at, (uint32_t)(CIE - at));
@@ -50,6 +48,10 @@ static uint32_t rule_of(const char *program, size_t size) {
     return rule_compile(&m, (uint64_t)page + CODE + 100, scratch);
 }
 
+static uint32_t rule_of(const char *program, size_t size) {
+    return rule_in((struct module){.steady = 1}, NULL, program, size);
+}
+
 #define RULE_OF(program) rule_of(program, sizeof program - 1)
 /* A length just below 2^64: a step back to where the instruction began, if it wrapped around. */
 #define BACK(low) low "\xff\xff\xff\xff\xff\xff\xff\xff\x01"
@@ -62,6 +64,24 @@ static void what_is_said(void **state) {
     assert_int_equal(RULE_OF("\x0f\x02\x77\x18"), rule_make(RULE_RSP, 3, RULE_PLACE_SAME));
     assert_int_equal(RULE_OF("\x16\x03\x02\x77\x08\x0e\x20"), rule_make(RULE_RSP, 4, 0));
     assert_int_equal(rule_kind(RULE_OF("\x07\x10")), RULE_OUTERMOST);
+}
+
+/* Tables of a program with gaps are read where they are, as they were loaded with it; what lies
+ * outside their segment, and all of what may be unloaded, through the kernel. */
+static void what_is_read_directly(void **state) {
+    const char program[] = "\x0e\x20";
+    uint32_t rule = rule_make(RULE_RSP, 4, RULE_PLACE_SAME);
+    uint64_t start = (uint64_t)page;
+    struct module split = {.permanent = 1, .tables = start, .tables_end = start + CODE};
+    struct module parted = {.permanent = 1, .tables = start, .tables_end = start + FDE};
+    struct module plugin = {.tables = start, .tables_end = start + CODE};
+    uint8_t scratch[RULE_SCRATCH];
+    (void)state;
+    assert_int_equal(rule_in(split, NULL, program, 2), rule);
+    assert_int_equal(rule_in(parted, scratch, program, 2), rule);
+    assert_int_equal(rule_kind(rule_in(parted, NULL, program, 2)), RULE_HARD);
+    assert_int_equal(rule_in(plugin, scratch, program, 2), rule);
+    assert_int_not_equal(rule_in(plugin, NULL, program, 2), rule);
 }
 
 static void what_nobody_meant(void **state) {
@@ -87,6 +107,7 @@ static int set_up(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_said),
+        cmocka_unit_test(what_is_read_directly),
         cmocka_unit_test(what_nobody_meant),
     };
     return cmocka_run_group_tests_name("rule", tests, set_up, NULL);
