@@ -2,7 +2,6 @@
  * library: libsafe.so signal_safe_malloc.c
  * build: -L$DANGER_BIN -l:libsafe.so -lz -lzstd -llz4
  * allocators: glibc (the program brings an allocator that may be interrupted; the others may not be)
- * allow: sums frees negative
  * deadline: 60 */
 #include <lz4.h>
 #include <sys/time.h>
