@@ -1,6 +1,7 @@
 /* danger: limits that are lowered and raised again while threads allocate and compress: memory, files, descriptors
  * build: -lz
  * lines: 100
+ * allocators: glibc mimalloc (jemalloc crashes by itself where a thread finds no memory, tcmalloc says how often it failed)
  * deadline: 60
  *
  * An allocation may fail while a limit is low, and none after. */
