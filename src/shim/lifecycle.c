@@ -403,7 +403,9 @@ static int prepare(const uint64_t *auxv, char *const *argv) {
     if (identity_read(&saved.identity, argv))
         saved.notes |= REGION_NOTE_NO_PROC;
     account_find_thread_id();
-    int error = map_wiped();
+    int error = place_check();
+    if (!error)
+        error = map_wiped();
     if (!error)
         error = live_init(shim.exact, space == UINT64_MAX ? 0 : space / 32);
     if (error < 0)

@@ -29,12 +29,18 @@ static bool can_populate(void) {
     return error == 0;
 }
 
-/* The region takes at most a sixteenth of a limited address space. A file over RLIMIT_FSIZE would
- * be a SIGXFSZ. */
+/* The region takes at most a sixteenth of limited memory: of RLIMIT_DATA, too, for private tables are
+ * as large as its own. UINT64_MAX = no limit. */
+static uint64_t largest(void) {
+    uint64_t space = identity_space_limit();
+    return space == UINT64_MAX ? space : space / 16;
+}
+
+/* A file over RLIMIT_FSIZE would be a SIGXFSZ. */
 static uint64_t lower(uint64_t bound, uint64_t file_limit, uint32_t *notes) {
-    uint64_t space = identity_limit(RLIMIT_AS), wanted = bound & ~4095ull;
-    if (space != UINT64_MAX && bound > space / 16)
-        bound = space / 16;
+    uint64_t most = largest(), wanted = bound & ~4095ull;
+    if (bound > most)
+        bound = most;
     if (bound > file_limit)
         bound = file_limit;
     bound &= ~4095ull;
@@ -181,6 +187,19 @@ static int try_memory(uint64_t bound, uint64_t file_bound, struct region *r,
     return error;
 }
 
+static int say_none(int error) {
+    say("no memory for a region: nothing is recorded", NULL);
+    return error;
+}
+
+int place_check(void) {
+    return largest() < REGION_BOUND_MIN ? say_none(-ENOMEM) : 0;
+}
+
+static const char *memory_limit(void) {
+    return identity_limit(RLIMIT_AS) <= identity_limit(RLIMIT_DATA) ? "RLIMIT_AS" : "RLIMIT_DATA";
+}
+
 int place_region(const struct place_wish *wish, struct region *r, struct place_found *found,
                  int (*start)(struct region *)) {
     char path[512]; /* a thread may have 16 KiB of stack in all */
@@ -192,7 +211,7 @@ int place_region(const struct place_wish *wish, struct region *r, struct place_f
     }
     uint64_t bound = lower(memory, identity_limit(RLIMIT_FSIZE), &found->notes);
     if (found->notes & REGION_NOTE_BOUND_LOWERED && bound >= REGION_BOUND_MIN)
-        say_lowered(bound, bound < memory ? "RLIMIT_FSIZE" : "RLIMIT_AS");
+        say_lowered(bound, bound < memory ? "RLIMIT_FSIZE" : memory_limit());
     int error = -ENOENT, asked = 0;
     if (wish->dir && *wish->dir) {
         found->place = REGION_PLACE_DIR;
@@ -221,10 +240,8 @@ int place_region(const struct place_wish *wish, struct region *r, struct place_f
     int last = asked ? asked : error;
     error = try_memory(memory, bound, r, found, start);
     if (error)
-        say("no memory for a region: nothing is recorded", NULL);
-    else
-        say(asked ? wish->dir : path, ": ", say_error(last),
-            "; recording into memory only: read it while the program runs, it is lost at the end",
-            NULL);
-    return error;
+        return say_none(error);
+    say(asked ? wish->dir : path, ": ", say_error(last),
+        "; recording into memory only: read it while the program runs, it is lost at the end", NULL);
+    return 0;
 }

@@ -18,6 +18,8 @@ struct place_found {
     uint64_t filesystem;
 };
 
+/* Before anything is taken: -ENOMEM, and says so, where limits on memory leave too little for a region. */
+int place_check(void);
 /* Makes the file in the first place that takes it and maps it; opens it with `start`, which
  * returns 0 or -errno (then the file is removed and the next place is tried). Says one line when
  * it is not where it was asked for. Returns 0 or -errno: nothing can be recorded. */

@@ -1,10 +1,14 @@
-/* danger: the Nth allocation of a run fails, and all from the Nth on, for every N: start, threads, fork, exit
+/* danger: the Nth allocation of a run fails, and all from the Nth on, for every N: start, codec calls, threads, fork, exit
  * library: libnth.so nth_fails.c
+ * build: -lz -lzstd -llz4
  * deadline: 100
  *
  * An allocator behind squall does so. What the program sees (which calls failed, with what errno,
  * how it ended) is the same. */
 #include <dlfcn.h>
+#include <lz4.h>
+#include <zlib.h>
+#include <zstd.h>
 
 #include "danger.h"
 
@@ -26,6 +30,27 @@ static void *thread(void *unused) {
     return unused;
 }
 
+/* Codecs say in their own ways that there was no memory. */
+static void compress_some(void) {
+    static unsigned char text[70000], room[90000], back[70000];
+    uLongf n = sizeof room, m = sizeof back;
+    int result = compress2(room, &n, text, sizeof text, 1);
+    if (result == Z_OK)
+        result = uncompress(back, &m, room, n);
+    if (result != Z_OK)
+        dprintf(1, "zlib %d; ", result);
+    ZSTD_CCtx *c = ZSTD_createCCtx();
+    size_t size = c ? ZSTD_compressCCtx(c, room, sizeof room, text, sizeof text, 1) : 0;
+    if (!c || ZSTD_isError(size))
+        dprintf(1, "zstd %s; ", c ? ZSTD_getErrorName(size) : "without a context");
+    ZSTD_freeCCtx(c);
+    LZ4_stream_t *stream = LZ4_createStream();
+    if (!stream || LZ4_compress_fast_continue(stream, (char *)text, (char *)room, sizeof text, sizeof room, 1) <= 0)
+        dprintf(1, "lz4; ");
+    LZ4_freeStream(stream);
+    errno = 0;
+}
+
 static void *at_end;
 static void end(void) {
     free(at_end);
@@ -34,8 +59,10 @@ static void end(void) {
     free(p);
 }
 
+/* With NTH=0 nothing fails, and the exit status says how many allocations there were. */
 static int be_run(void) {
     pthread_t t;
+    long *made = dlsym(RTLD_DEFAULT, "nth_made");
     errno = 0;
     atexit(end);
     at_end = malloc(100000);
@@ -57,6 +84,7 @@ static int be_run(void) {
         free(aligned);
         free(q);
     }
+    compress_some();
     int error = pthread_create(&t, NULL, thread, NULL);
     if (error)
         dprintf(1, "pthread_create %d; ", error);
@@ -71,17 +99,15 @@ static int be_run(void) {
     }
     if (pid > 0)
         dprintf(1, "child %d; ", danger_wait(pid));
-    void *library = dlopen("libz.so.1", RTLD_NOW);
+    void *library = dlopen("libbz2.so.1.0", RTLD_NOW);
     if (library)
         dlclose(library);
-    return 0;
+    return strcmp(getenv("NTH"), "0") ? 0 : (int)*made;
 }
 
 /* ---- for every N ---- */
 
-#define RUNS 40 /* some more than it makes */
-
-static void run(char *self, const char *nth) {
+static int run(char *self, const char *nth) {
     setenv("NTH", nth, 1);
     pid_t pid = fork();
     CHECK(pid >= 0);
@@ -91,6 +117,7 @@ static void run(char *self, const char *nth) {
     }
     int ended = danger_wait(pid);
     dprintf(1, "%s: %d\n", nth, ended);
+    return ended;
 }
 
 /* Behind squall, before the allocator. */
@@ -115,10 +142,12 @@ int main(int argc, char **argv) {
     snprintf(strrchr(library, '/'), 100, "/libnth.so");
     preload_behind(preload, sizeof preload, library);
     setenv("LD_PRELOAD", preload, 1);
-    for (long i = 0; i < RUNS; i++) {
-        snprintf(nth, sizeof nth, "%ld", i);
+    int made = run(self, "0");
+    CHECK(made > 40 && made < 127);
+    for (int i = 1; i <= made + 2; i++) { /* one more is made at exit */
+        snprintf(nth, sizeof nth, "%d", i);
         run(self, nth);
-        snprintf(nth, sizeof nth, "%ld+", i);
+        snprintf(nth, sizeof nth, "%d+", i);
         if (i % 6 == 1)
             run(self, nth);
     }

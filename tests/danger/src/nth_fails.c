@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-static _Atomic long count;
+_Atomic long nth_made;
 static long nth = -1;
 static int onwards;
 /* dlsym may allocate. */
@@ -38,7 +38,7 @@ static int fails(void) {
         nth = text ? strtol(text, &end, 10) : 0;
         onwards = end && *end == '+';
     }
-    long i = ++count;
+    long i = ++nth_made;
     if (!nth || (i != nth && !(onwards && i > nth)))
         return 0;
     errno = ENOMEM;
