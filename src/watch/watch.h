@@ -150,7 +150,15 @@ enum watch_tab {
     WATCH_PROCESSES,
     WATCH_TAB_COUNT
 };
-enum watch_unit { WATCH_TEXT, WATCH_BYTES, WATCH_NUMBER, WATCH_PLAIN, WATCH_RATIO, WATCH_AGE };
+enum watch_unit {
+    WATCH_TEXT,
+    WATCH_BYTES,
+    WATCH_NUMBER,
+    WATCH_COUNT, /* as a number, but whole */
+    WATCH_PLAIN,
+    WATCH_RATIO,
+    WATCH_AGE
+};
 
 struct watch_column {
     const char *title;

@@ -94,6 +94,7 @@ void top_refresh(struct top *top) {
     else
         read_list(top);
     top_refill(top);
+    top_detail_renew(top);
 }
 
 void top_look_now(struct top *top) {
@@ -101,12 +102,14 @@ void top_look_now(struct top *top) {
     if (top->watch && watch_look(top->watch, true, &failure))
         snprintf(top->status, sizeof top->status, "%.300s", failure.text);
     top_refill(top);
+    top_detail_renew(top);
 }
 
 /* ---- which process ---- */
 
 static void leave(struct top *top) {
     top_detail_close(&top->detail);
+    top_detail_close(&top->preview);
     watch_close(top->watch);
     top->watch = NULL;
     watch_history_free(&top->history);
