@@ -148,6 +148,12 @@ start become "$TMPDIR/become"
 under_top --every 100ms
 step "the list" -- "^ *$pid +default .* become"
 step "chosen from it" / b e c o m e Enter Home Enter -- 'allocate_some'
+echo fork >&7
+until_ grep -q child "$TMPDIR/said"
+child=$(sed -n 's/^child //p' "$TMPDIR/said")
+step "a child is told" -- "started process $child under squall, too"
+step "and listed" p -- "^ *$child +default .* become"
+step "and its parent chosen again" / b e c o m e Enter Home Enter -- 'allocate_some'
 echo exec >&7
 step "exec is told" -- 'called exec and is become now'
 step "and followed" -- 'allocate_some'
