@@ -9,6 +9,7 @@
 
 #define LIST_MOST 20u
 #define CALLERS_MOST 8u
+#define SENTENCE_MOST 100u /* columns: longer lines are hard to read */
 
 void top_detail_close(struct top_detail *d) {
     for (uint32_t i = 0; i < d->count; i++)
@@ -46,9 +47,10 @@ static void add(struct top_detail *d, const char *format, ...) {
         d->lines[d->count++] = copy;
 }
 
-/* A sentence in lines of the screen's width, broken between words. */
+/* A sentence in lines of the screen's width at most, broken between words. */
 static void add_wrapped(struct top_detail *d, const char *first, const char *sentence) {
     unsigned width = COLS > 24 ? (unsigned)COLS - 14 : 20;
+    width = width < SENTENCE_MOST ? width : SENTENCE_MOST;
     const char *label = first;
     while (*sentence) {
         size_t length = strlen(sentence), cut = 0;
