@@ -199,13 +199,22 @@ static int make_rows(struct analyse_site *site, const struct profile_process *p,
     return 0;
 }
 
+/* No mean is beyond what it is the mean of, but sums may be rounded, or read, or left by a kill,
+ * one before the other. */
+static double within(const struct analyse_spread *s, double mean) {
+    double min = (double)s->min, max = (double)s->max;
+    return !s->known ? mean : mean < min ? min : mean > max ? max : mean;
+}
+
 static void set_spreads(struct analyse_site *site, const struct profile_process *p,
                         uint64_t life_count, double life_sum) {
     const struct profile_site *from = site->site;
     if (site->sums.allocs)
-        site->size.mean = (double)site->sums.bytes / (double)site->sums.allocs;
+        site->size.mean = within(&site->size, (double)site->sums.bytes / (double)site->sums.allocs);
     if (life_count)
         site->life.mean = life_sum / (double)life_count;
+    if (site->sums.torn)
+        site->life.mean = within(&site->life, site->life.mean);
     analyse_spread_quantiles(&site->size, from->size_classes, 1);
     analyse_spread_quantiles(&site->life, from->life_classes, p->ticks_per_ns);
 }

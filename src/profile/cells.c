@@ -11,9 +11,22 @@ static uint64_t left(uint64_t given, uint64_t taken) {
     return given > taken ? given - taken : 0;
 }
 
+/* A peak is stored after the sums that made it: a kill may come between, or a reader. */
+static uint64_t at_least(uint64_t peak, uint64_t live) {
+    return (int64_t)live > 0 && live > peak ? live : peak;
+}
+
 static uint64_t add(uint64_t a, uint64_t b) {
     uint64_t sum;
     return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
+/* A range is stored after the sums of what it is about: of a first one that a kill cut in two only
+ * the sums tell. */
+static void complete_range(uint64_t *min, uint64_t *max, uint64_t sum, uint64_t count) {
+    if (*max && *min != UINT64_MAX)
+        return;
+    *min = *max = count ? sum / count : sum;
 }
 
 static uint64_t whole_blocks(uint64_t units) {
@@ -57,6 +70,7 @@ static void decode_large(const struct profile_process *p, const struct region_la
         .served_produced_bytes = row->served_produced_bytes,
         .served_call = decode_call_of(p, row->served_call),
     };
+    complete_range(&large->size_min, &large->size_max, large->bytes, large->allocs);
     if (row->source_ratio_count) {
         large->source_ratio_min = ratio(upright(row->source_ratio_min_inverted));
         large->source_ratio_max = ratio(row->source_ratio_max);
@@ -82,9 +96,11 @@ static void decode_life(double ticks_per_ns, const struct region_cell *row,
     life->count = add(row->freed_samples, remote->freed_samples);
     if (life->count == 0)
         return;
+    uint64_t sum = add(row->life_sum, remote->life_sum);
+    complete_range(&min, &max, sum, life->count);
     life->min = clock_ns(ticks_per_ns, min);
     life->max = clock_ns(ticks_per_ns, max);
-    life->sum = clock_ns(ticks_per_ns, add(row->life_sum, remote->life_sum));
+    life->sum = clock_ns(ticks_per_ns, sum);
 }
 
 static void decode_cell(const struct profile_process *p, const struct region_view *view,
@@ -107,17 +123,19 @@ static void decode_cell(const struct profile_process *p, const struct region_vie
         .freed_bytes = add(row->freed_bytes, remote->freed_bytes),
         .peak_bytes = row->peak_bytes,
         .peak_is_bound = row->thread == 0 || (row->flags & REGION_CELL_PEAK_IS_BOUND),
-        .size_min = row->samples ? row->size_min : 0, /* before the first: the largest number */
+        .size_min = row->size_min,
         .size_max = row->size_max,
         .samples = row->samples,
         .allocator_ns = clock_ns(p->ticks_per_ns, row->allocator_ticks),
     };
+    complete_range(&cell->size_min, &cell->size_max, cell->bytes, cell->allocs);
     if (cell->sampled) {
         cell->allocs = whole_blocks(cell->allocs);
         cell->frees = whole_blocks(cell->frees);
         cell->remote_frees = whole_blocks(cell->remote_frees);
     }
     cell->live_bytes = left(cell->bytes, cell->freed_bytes);
+    cell->peak_bytes = at_least(cell->peak_bytes, cell->live_bytes);
     cell->live_blocks = left(cell->allocs, cell->frees);
     decode_life(p->ticks_per_ns, row, remote, &cell->life);
     if (large)
@@ -197,7 +215,7 @@ int decode_cells(struct profile_process *p, struct memory *memory) {
         site->codec_call = decode_call_of(p, row->codec_call);
         site->direction =
             row->direction <= REGION_DECOMPRESS ? row->direction : (uint32_t)REGION_DIRECTION_NONE;
-        site->large_peak = row->large_peak;
+        site->large_peak = at_least(row->large_peak, row->large_live);
         if (histogram) {
             site->size_classes = histogram->size;
             site->life_classes = histogram->life;

@@ -262,7 +262,7 @@ static int count_header(struct profile_reader *r, struct profile_counters *c,
     c->large_allocs = h.large_allocs;
     c->large_bytes = h.large_bytes;
     c->large_live = (int64_t)h.large_live < 0 ? 0 : h.large_live;
-    c->large_peak = h.large_peak;
+    c->large_peak = h.large_peak > c->large_live ? h.large_peak : c->large_live;
     c->codec_bytes = h.codec_bytes;
     c->in_allocator = h.in_allocator;
     c->inherited_frees = h.inherited_frees;

@@ -69,7 +69,7 @@ static int decode_header(struct profile_process *p, const struct region_view *vi
     p->untracked_frees = h->untracked_frees;
     /* live is atomic adds and subtracts of several threads: never show less than nothing. */
     p->large_live = (int64_t)h->large_live < 0 ? 0 : h->large_live;
-    p->large_peak = h->large_peak;
+    p->large_peak = h->large_peak > p->large_live ? h->large_peak : p->large_live;
     p->large_allocs = h->large_allocs;
     p->large_bytes = h->large_bytes;
     p->codec_bytes = h->codec_bytes;

@@ -131,8 +131,6 @@ static void settle_large(const struct moment *m, struct image *image) {
     h->large_bytes = between(bytes, m->large_bytes, h->large_bytes);
     if (moved)
         h->large_live = bytes > freed ? bytes - freed : 0;
-    if ((int64_t)h->large_live > 0 && h->large_peak < h->large_live)
-        h->large_peak = h->large_live;
 }
 
 void moment_settle(const struct moment *m, struct image *image) {

@@ -351,6 +351,18 @@ int profile_find(int (*each)(void *data, const struct profile_found *found), voi
  * yet); -EREMOTE: it has one, which cannot be opened from here. */
 int profile_find_pid(int pid, struct profile_found *found, struct profile_error *error);
 
+/* What a process started that runs under squall, too: of the regions beside its own, those that are
+ * new. Zeroed before its first use but for since_raw_ns (CLOCK_MONOTONIC_RAW); what began before is
+ * not counted. */
+struct profile_children {
+    uint32_t count;        /* that this look found */
+    int32_t last;          /* the youngest's number, as it numbers itself */
+    uint64_t since_raw_ns; /* of the youngest of all */
+    uint64_t changed_ns;   /* of the folder, when it was looked at */
+    int64_t looked_seconds;
+};
+void profile_children_find(const struct profile_found *found, struct profile_children *children);
+
 /* ---- reading one of them again and again, counters.c ---- */
 
 struct profile_count_thread {

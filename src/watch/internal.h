@@ -26,6 +26,7 @@ struct watch {
     uint64_t reads; /* of this region */
     uint64_t cells_cost_ns, cells_at_ns;
     uint64_t still_since_ns, checked_ns;
+    struct profile_children children;
 
     /* look.c */
     struct symbols *symbols;

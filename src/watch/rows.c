@@ -16,12 +16,12 @@ static const struct watch_column sites[] = {
 };
 static const struct watch_column threads[] = {
     {"BYTES/S", 8, WATCH_BYTES}, {"ALLOC/S", 7, WATCH_NUMBER}, {"TOTAL", 8, WATCH_BYTES},
-    {"ALLOCS", 6, WATCH_NUMBER}, {"FREES", 6, WATCH_NUMBER},   {"TID", 8, WATCH_PLAIN},
+    {"ALLOCS", 6, WATCH_COUNT},  {"FREES", 6, WATCH_COUNT},    {"TID", 8, WATCH_PLAIN},
 };
 static const struct watch_column calls[] = {
     {"SOURCE/S", 8, WATCH_BYTES}, {"OUT/S", 8, WATCH_BYTES}, {"CALLS/S", 7, WATCH_NUMBER},
-    {"SOURCE", 8, WATCH_BYTES},   {"RATIO", 5, WATCH_RATIO}, {"CALLS", 5, WATCH_NUMBER},
-    {"FAILED", 6, WATCH_NUMBER},
+    {"SOURCE", 8, WATCH_BYTES},   {"RATIO", 5, WATCH_RATIO}, {"CALLS", 5, WATCH_COUNT},
+    {"FAILED", 6, WATCH_COUNT},
 };
 static const struct watch_column processes[] = {
     {"PID", 7, WATCH_PLAIN},      {"MODE", 7, WATCH_TEXT},     {"AGE", 7, WATCH_AGE},

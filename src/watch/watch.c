@@ -43,6 +43,7 @@ int watch_open_found(const struct profile_found *found, struct watch **watch,
         return watch_fail(error, -ENOMEM, found->path, "no memory");
     w->found = *found;
     w->state = found->state;
+    w->children.since_raw_ns = now(CLOCK_MONOTONIC_RAW);
     w->pidfd = open_pidfd(found->pid);
     w->gone = found->pid > 0 && w->pidfd < 0 && errno == ESRCH;
     int status = profile_reader_open(found, &w->reader, error);
@@ -222,6 +223,13 @@ const struct watch_change *watch_change(const struct watch *w) {
 double watch_seconds(const struct watch *w) {
     uint64_t start = w->found.start_realtime_ns;
     return w->now.realtime_ns > start ? (double)(w->now.realtime_ns - start) / 1e9 : 0;
+}
+
+uint32_t watch_children(struct watch *w, int *last) {
+    profile_children_find(&w->found, &w->children);
+    /* Where it counts processes as we do, its children do, too. */
+    *last = w->found.pid == w->found.inner_pid ? w->children.last : 0;
+    return w->children.count;
 }
 
 int watch_descriptor(const struct watch *w) {

@@ -56,6 +56,9 @@ const struct watch_change *watch_change(const struct watch *watch);
 /* Age of the process image in seconds at the last read. */
 double watch_seconds(const struct watch *watch);
 
+/* How many processes that run under squall it has started since the last call, or since it was
+ * opened; the youngest's number, 0 = it has none here. */
+uint32_t watch_children(struct watch *watch, int *last);
 /* Becomes readable when the process ends; -1 = not known, ask watch_read. */
 int watch_descriptor(const struct watch *watch);
 
@@ -150,7 +153,15 @@ enum watch_tab {
     WATCH_PROCESSES,
     WATCH_TAB_COUNT
 };
-enum watch_unit { WATCH_TEXT, WATCH_BYTES, WATCH_NUMBER, WATCH_PLAIN, WATCH_RATIO, WATCH_AGE };
+enum watch_unit {
+    WATCH_TEXT,
+    WATCH_BYTES,
+    WATCH_NUMBER,
+    WATCH_COUNT, /* as a number, but whole */
+    WATCH_PLAIN,
+    WATCH_RATIO,
+    WATCH_AGE
+};
 
 struct watch_column {
     const char *title;

@@ -88,6 +88,14 @@ make_group() {
 
 if group=$(make_group 2>"$TMPDIR/why"); then
     { one oom oom oom died "killed by the OOM killer" 137 in_group; } 2>/dev/null
+    # squall run stays outside: only the program is in the group.
+    fresh
+    rm -f "$TMPDIR/counts"
+    SQUALL_DIR=$dumps "$SQUALL_BIN" run --quiet --conf region:8m -o "$TMPDIR/moved.squall" -- \
+        bash -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$group" \
+        "$TMPDIR/killed" "$TMPDIR/counts" oom 2>"$TMPDIR/err"
+    "$SQUALL_BIN" report "$TMPDIR/moved.squall" | grep -q ' · killed by the OOM killer$' && ok "oom of a group of its own" ||
+        not_ok "oom of a group of its own" "$("$SQUALL_BIN" report "$TMPDIR/moved.squall" | grep ' · ' | head -n 2)"
     until rmdir "$group" 2>/dev/null; do read -rt 0.05 <> <(:); done
 else
     echo "ok the OOM killer # skip no memory cgroup can be made here ($(tail -n 1 "$TMPDIR/why")); \"no more memory\" is the nearest"

@@ -79,7 +79,7 @@ step() {
     ok "$name"
 }
 
-top_pid() { pgrep -f "^$SQUALL_BIN top" | head -n 1; }
+top_pid() { pgrep -P "$(asks '#{pane_pid}')"; }
 
 # ---- every view, on a program of several threads ----
 start busy "$TMPDIR/busy" 4 2000
@@ -87,6 +87,8 @@ under_top "$pid" --every 100ms
 step "sites at once" -- 'make_large'
 [ "$(asks '#{alternate_on}')" = 1 ] || not_ok "alternate screen" "not used"
 step "threads" 3 -- 'busy-3'
+step "where a thread allocates" / b u s y - 3 Enter Enter -- 'blocks  make_(small|large)'
+keys Escape Escape
 step "codec calls" c -- 'no codec call whose arguments'
 step "findings" 1 -- 'no findings'
 step "sites" s -- 'make_small'
@@ -100,14 +102,22 @@ step "sorted by name" '<' '<' Home -- 'BYTES/S'
 keys '>' '>'
 step "stack of the selected site" / m a k e _ l Enter Enter -- 'busy\.c:[0-9]+'
 shows 'make_large' && shows 'work' && shows 'blocks of' || not_ok "stack" "$(screen)"
+# What is shown goes on with the process.
+blocks() { screen | sed -n 's/.* in \([0-9,]*\) blocks.*/\1/p'; }
+before=$(blocks)
+until_ eval '[ -n "$(blocks)" ] && [ "$(blocks)" != "$before" ]'
+ok "which goes on"
 step "back from it" Escape -- 'Filter: make_l'
-step "the other rates" Escape r -- 'rates since start'
+step "the other rates" Escape r -- 'rates: since start'
 step "paused" Space -- 'PAUSED'
 step "goes on" Space -- 'default mode .* running *$'
 tm resize-window -x 60 -y 20
 step "too small a terminal is told" -- 'too small: 60x20, 80x24 is needed'
 tm resize-window -x 140 -y 40
-step "resized" -- 'rates since start'
+step "resized" -- 'rates: since start'
+step "the selected site below the table" Home -- '^Site [0-9]+  '
+step "names are not torn from their files" Enter -- 'work {1,12}busy\.c:[0-9]+ +busy$'
+keys Escape
 tm resize-window -x 80 -y 24
 step "and back" End -- 'F1Help F3/Filter'
 keys q
@@ -138,6 +148,12 @@ start become "$TMPDIR/become"
 under_top --every 100ms
 step "the list" -- "^ *$pid +default .* become"
 step "chosen from it" / b e c o m e Enter Home Enter -- 'allocate_some'
+echo fork >&7
+until_ grep -q child "$TMPDIR/said"
+child=$(sed -n 's/^child //p' "$TMPDIR/said")
+step "a child is told" -- "started process $child under squall, too"
+step "and listed" p -- "^ *$child +default .* become"
+step "and its parent chosen again" / b e c o m e Enter Home Enter -- 'allocate_some'
 echo exec >&7
 step "exec is told" -- 'called exec and is become now'
 step "and followed" -- 'allocate_some'
@@ -162,6 +178,7 @@ left "and nothing else" 0
 LOCALE="LC_ALL=C" under_top "$pid" --every 100ms
 step "without UTF-8" -- 'allocate_some'
 screen | LC_ALL=C grep -q $'[\x80-\xff]' && not_ok "without UTF-8" "$(screen)"
+screen | sed -n 2,5p | grep -qF '?' && not_ok "characters that stand in" "$(screen)"
 keys q
 left "and left, too" 0
 exec 7>&-
@@ -186,8 +203,11 @@ if gcc -O2 -g "$here/../../tools/demo/producer.c" -o "$TMPDIR/producer" -pthread
     until_ sh -c 'grep -q attached "$0" || ! kill -0 "$1"' "$TMPDIR/strace.err" "$tracer"
     step "producer: codecs" -- 'Codecs +zstd +[0-9.]+ .iB/s → '
     step "producer: the finding" f -- 'batch-buffers'
+step "producer: what it says below it" -- '^Finding 1  batch-buffers'
     step "producer: the finding in full" Enter -- 'librdkafka allocates anew for every batch'
     step "producer: codec calls" Escape 4 -- 'ZSTD_compressStream'
+step "producer: who makes them" / S t r e a m 2 Enter Enter -- 'calls? by [0-9]+ threads?'
+keys Escape Escape
     step "producer: threads" t -- 'rdk:broker'
     "$SQUALL_BIN" live "$pid" --json --every 100ms --count 10 >"$TMPDIR/live" 7>&- || not_ok "producer: live" "status $?"
     if kill -0 "$tracer" 2>/dev/null; then

@@ -196,6 +196,66 @@ static void clamps_what_is_being_written(void **state) {
     region_build_close(&b);
 }
 
+/* What a kill left between the stores of a block, at each place that there is. */
+static void completes_what_a_kill_cut(void **state) {
+    struct region_build b;
+    struct profile profile;
+    struct profile_error error;
+    uint64_t frame = 0x1234;
+    (void)state;
+    region_build_small(&b, 8);
+    uint32_t site = region_build_site(&b, region_build_stack(&b, &frame, 1));
+    struct region_cell *c =
+        region_build_cell(&b, site, region_build_thread(&b, 7, "one"), REGION_CELL_EXACT);
+    struct region_cell first = *c;
+    for (int stores = 1; stores <= 6; stores++) {
+        first.sequence = 1;
+        *c = first;
+        c->size_min = c->life_min = UINT64_MAX;
+        c->allocs = 1;
+        c->bytes = stores >= 2 ? 100 : 0;
+        c->samples = stores >= 3;
+        if (stores >= 4)
+            c->size_min = 100;
+        if (stores >= 5)
+            c->size_max = 100;
+        c->peak_bytes = stores >= 6 ? 100 : 0;
+        assert_int_equal(profile_load_memory(b.bytes, b.bound, "x", &profile, &error), 0);
+        const struct profile_cell *cell = cell_of(&profile.processes[0], site, 0);
+        assert_int_equal(cell->size_min, c->bytes);
+        assert_int_equal(cell->size_max, c->bytes);
+        assert_int_equal(cell->peak_bytes, c->bytes);
+        profile_free(&profile);
+    }
+    c->frees = c->freed_samples = 1;
+    c->freed_bytes = 100;
+    c->life_sum = 50;
+    for (int stores = 0; stores <= 2; stores++) {
+        if (stores >= 1)
+            c->life_min = 50;
+        if (stores >= 2)
+            c->life_max = 50;
+        assert_int_equal(profile_load_memory(b.bytes, b.bound, "x", &profile, &error), 0);
+        const struct profile_life *life = &cell_of(&profile.processes[0], site, 0)->life;
+        assert_true(life->min == life->sum && life->max == life->sum && life->count == 1);
+        profile_free(&profile);
+    }
+    struct region_site *s = region_build_row(&b, REGION_SITES, site);
+    b.header->large_live = s->large_live = 200000; /* the peaks of large blocks are not stored yet */
+    c->large = region_build_take(&b, REGION_LARGE, 1);
+    struct region_large *l = region_build_row(&b, REGION_LARGE, c->large);
+    l->allocs = 1;
+    l->bytes = 200000;
+    assert_int_equal(profile_load_memory(b.bytes, b.bound, "x", &profile, &error), 0);
+    const struct profile_process *p = &profile.processes[0];
+    assert_int_equal(p->large_peak, 200000);
+    assert_int_equal(p->sites[site].large_peak, 200000);
+    assert_int_equal(cell_of(p, site, 0)->large.size_min, 200000);
+    assert_int_equal(cell_of(p, site, 0)->large.size_max, 200000);
+    profile_free(&profile);
+    region_build_close(&b);
+}
+
 static void calibrates_by_what_there_is(void **state) {
     struct region_build b;
     struct profile profile;
@@ -230,6 +290,7 @@ int main(void) {
         cmocka_unit_test(takes_no_memory_for_holes),
         cmocka_unit_test(accepts_longer_rows_and_unknown_tables),
         cmocka_unit_test(clamps_what_is_being_written),
+        cmocka_unit_test(completes_what_a_kill_cut),
         cmocka_unit_test(calibrates_by_what_there_is),
     };
     return cmocka_run_group_tests_name("profile", tests, make_folder, remove_folder);

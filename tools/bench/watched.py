@@ -52,10 +52,11 @@ class Producer:
         """Messages per second and processor time per message, over whole intervals."""
         first = len(self.told)
         time.sleep(TURN)
-        while len(self.told) < first + 3:  # on a machine that is busy elsewhere
+        # On a machine that is busy elsewhere a turn may bring too few lines, or not one message.
+        while len(self.told) < first + 3 or self.told[-1][1] == self.told[first][1]:
             time.sleep(0.02)
         a, b = self.told[first], self.told[-1]
-        return (b[1] - a[1]) / (b[0] - a[0]) * 1e9, (b[2] - a[2]) / max(b[1] - a[1], 1)
+        return (b[1] - a[1]) / (b[0] - a[0]) * 1e9, (b[2] - a[2]) / (b[1] - a[1])
 
 
 def drain(descriptor):

@@ -144,6 +144,16 @@ static void wait_until(const struct watch *watch, uint64_t due) {
     }
 }
 
+static void tell_children(struct watch *watch) {
+    int last;
+    uint32_t count = watch_children(watch, &last);
+    if (count == 1 && last)
+        message("process %d started process %d under squall, too", watch_found(watch)->pid, last);
+    else if (count)
+        message("process %d started %u process%s under squall, too", watch_found(watch)->pid, count,
+                count == 1 ? "" : "es");
+}
+
 static int show(struct job *job, struct render_json *json, struct watch *watch,
                 enum watch_event event) {
     struct render_live live = {.event = name_of(event), .sites = job->sites, .findings = true};
@@ -154,6 +164,7 @@ static int show(struct job *job, struct render_json *json, struct watch *watch,
     if (json)
         return render_live_line(json, watch, &live);
     int error = render_live_text(stdout, watch);
+    tell_children(watch);
     tell(watch, event);
     return error;
 }

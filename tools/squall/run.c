@@ -215,10 +215,13 @@ static int say_not_executed(const char *name, int error) {
     return error == ENOENT ? 127 : 126;
 }
 
-/* ---- a static program, which may be Go ---- */
+/* ---- while it runs: a static program, which may be Go; its control group ---- */
 
-struct static_program {
+#define GROUP_NS 100000000ull
+
+struct running {
     const char *folder;
+    struct oom_group group;
     uint64_t run_id;
     struct go_result result;
     bool was_met;
@@ -226,21 +229,22 @@ struct static_program {
 };
 
 static void hook_static(void *data, struct child *child) {
-    struct static_program *s = data;
+    struct running *s = data;
     s->was_met = true;
     go_install_at_exec(child->pid, s->folder, getenv("SQUALL_CONF"), s->run_id, &s->result);
     child->has_ended = s->result.has_ended;
     child->status = s->result.end_status;
 }
 
-static uint64_t look_for_more(void *data, struct child *child) {
-    struct static_program *s = data;
-    return follow_look(s->follow, child);
+/* Every now and then. */
+static uint64_t look_after(void *data, struct child *child) {
+    struct running *s = data;
+    oom_look(child->pid, &s->group);
+    return s->follow ? follow_look(s->follow, child) : GROUP_NS;
 }
 
 /* As early as it is known. */
-static void say_static(const struct program *program, const struct static_program *s,
-                       const char *name) {
+static void say_static(const struct program *program, const struct running *s, const char *name) {
     if (!s->was_met || s->result.is_no_go)
         message("%s %s: its allocations are not visible", name, program->reason);
     else if (s->result.reason[0])
@@ -250,13 +254,13 @@ static void say_static(const struct program *program, const struct static_progra
 
 /* ---- after ---- */
 
-static void describe_end(const struct child *child, uint64_t oom_kills, struct profile_end *end) {
+static void describe_end(const struct child *child, bool by_oom, struct profile_end *end) {
     end->pid = child->pid;
     end->start_ticks = child->start_ticks;
     end->raw_ns = child->end_raw_ns;
     if (WIFEXITED(child->status))
         snprintf(end->ended_by, sizeof end->ended_by, "exit %d", WEXITSTATUS(child->status));
-    else if (WTERMSIG(child->status) == SIGKILL && oom_kills > 0)
+    else if (WTERMSIG(child->status) == SIGKILL && by_oom)
         snprintf(end->ended_by, sizeof end->ended_by, "oom");
     else
         snprintf(end->ended_by, sizeof end->ended_by, "signal %d", WTERMSIG(child->status));
@@ -312,7 +316,7 @@ static void show(const struct options *o, const char *output) {
 }
 
 static int pack(const struct options *o, const struct gathered *g, const struct child *child,
-                uint64_t oom_kills) {
+                bool by_oom) {
     char output[PATH_MAX];
     struct profile_error error;
     struct profile_end end = {0};
@@ -323,7 +327,7 @@ static int pack(const struct options *o, const struct gathered *g, const struct 
         goto cleanup;
     for (uint32_t i = 0; i < g->ended_count; i++)
         paths[i] = g->ended[i].path;
-    describe_end(child, oom_kills, &end);
+    describe_end(child, by_oom, &end);
     choose_output(o, g, child, output, sizeof output);
     status = profile_pack(paths, g->ended_count, output, &end, 1, namer ? namer_name : NULL, namer,
                           !o->keep, &error);
@@ -339,12 +343,12 @@ cleanup:
 
 /* The program has ended: whatever fails from here on, its status is what counts. */
 static void collect(const struct options *o, const char *folder, uint64_t run_id,
-                    const struct program *program, const struct child *child, uint64_t oom_kills) {
+                    const struct program *program, const struct child *child, bool by_oom) {
     struct gathered g;
     if (gather_regions(folder[0] ? folder : NULL, run_id, &g) != 0)
         message("run: no memory");
     else if (g.ended_count > 0)
-        pack(o, &g, child, oom_kills);
+        pack(o, &g, child, by_oom);
     else if (g.alive_count == 0 && !program->reason[0])
         message("nothing was recorded: the program did not load libsquall.so, recorded into memory "
                 "only, or ended before its first allocation");
@@ -377,11 +381,10 @@ int command_run(int argc, char **argv) {
     status = prepare(&o, &program, folder, &run_id);
     if (status)
         return status;
-    uint64_t oom_before = oom_count();
-    struct static_program s = {.folder = folder[0] ? folder : NULL, .run_id = run_id};
+    struct running s = {.folder = folder[0] ? folder : NULL, .run_id = run_id};
+    oom_look(getpid(), &s.group);
     s.follow = follow_open(s.folder, getenv("SQUALL_CONF"), run_id, program.is_static);
-    status = child_run(argv, &child, program.is_static ? hook_static : NULL,
-                       s.follow ? look_for_more : NULL, &s);
+    status = child_run(argv, &child, program.is_static ? hook_static : NULL, look_after, &s);
     if (program.is_static && status == 0 && !child.exec_error)
         say_static(&program, &s, argv[0]);
     if (status) {
@@ -390,7 +393,7 @@ int command_run(int argc, char **argv) {
     }
     if (child.exec_error)
         return say_not_executed(argv[0], child.exec_error);
-    collect(&o, folder, run_id, &program, &child, oom_count() - oom_before);
+    collect(&o, folder, run_id, &program, &child, oom_has_killed(&s.group));
     follow_say(s.follow, o.quiet);
     follow_close(s.follow);
     child_imitate(&child);

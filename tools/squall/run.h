@@ -75,8 +75,15 @@ void follow_say(const struct follow *f, bool quiet);
 
 /* ---- oom.c ---- */
 
-/* How many processes the kernel killed for memory in our control group (or, where that cannot be
- * read, on this machine); 0 if it does not tell. */
-uint64_t oom_count(void);
+/* Where the kernel counts whom it kills for memory, and what it had counted when that was met. Zeroed
+ * before its first use. */
+struct oom_group {
+    char path[4096 + 64];
+    uint64_t before;
+};
+/* Looks which control group a process is in now; where none can be read, the machine's count does. */
+void oom_look(pid_t pid, struct oom_group *group);
+/* Has the kernel killed for memory since the group was met? */
+bool oom_has_killed(const struct oom_group *group);
 
 #endif

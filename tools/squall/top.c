@@ -49,6 +49,19 @@ static void say(struct top *top, enum watch_event event) {
     }
 }
 
+static void say_children(struct top *top) {
+    char first[48] = "a process";
+    int last;
+    uint32_t count = watch_children(top->watch, &last);
+    if (count == 0)
+        return;
+    if (count > 1)
+        snprintf(first, sizeof first, "%u processes", count);
+    else if (last)
+        snprintf(first, sizeof first, "process %d", last);
+    snprintf(top->status, sizeof top->status, "It started %s under squall, too: p lists all", first);
+}
+
 static void read_watch(struct top *top) {
     struct profile_error failure;
     enum watch_event event;
@@ -62,7 +75,8 @@ static void read_watch(struct top *top) {
     if (event == WATCH_FOLLOWED)
         top_detail_close(&top->detail);
     top->over = event == WATCH_ENDED;
-    say(top, event);
+    say_children(top);
+    say(top, event); /* which is of more weight */
     /* Findings of its very end are worth their cost, once. */
     if (watch_look(top->watch, top->over, &failure))
         snprintf(top->status, sizeof top->status, "%.300s", failure.text);
@@ -94,6 +108,7 @@ void top_refresh(struct top *top) {
     else
         read_list(top);
     top_refill(top);
+    top_detail_renew(top);
 }
 
 void top_look_now(struct top *top) {
@@ -101,12 +116,14 @@ void top_look_now(struct top *top) {
     if (top->watch && watch_look(top->watch, true, &failure))
         snprintf(top->status, sizeof top->status, "%.300s", failure.text);
     top_refill(top);
+    top_detail_renew(top);
 }
 
 /* ---- which process ---- */
 
 static void leave(struct top *top) {
     top_detail_close(&top->detail);
+    top_detail_close(&top->preview);
     watch_close(top->watch);
     top->watch = NULL;
     watch_history_free(&top->history);

@@ -13,9 +13,14 @@
 #define TOP_LINES 24
 #define TOP_HEAD 6 /* lines above the table's titles */
 
-/* Lines that are read, not a table: a stack, a finding, the help. */
+/* Lines that are read, not a table: what is known of a row, or the help. */
 struct top_detail {
     bool open;
+    bool is_help;
+    enum watch_tab tab;
+    uint64_t key;        /* of the row */
+    uint64_t generation; /* of the look that it was made from */
+    int columns;         /* of the screen that it was made for */
     char title[160];
     char **lines;
     uint32_t count, room;
@@ -30,8 +35,9 @@ struct top {
     struct watch_view view;
     enum watch_tab tab; /* of a process, kept while the list is shown */
     struct top_detail detail;
-    uint32_t first; /* row at the top of the table */
-    bool typing;    /* the filter */
+    struct top_detail preview; /* the selected row's, below the table where there is room */
+    uint32_t first;            /* row at the top of the table */
+    bool typing;               /* the filter */
     bool paused;
     bool over; /* the process has ended */
     bool quit;
@@ -49,8 +55,8 @@ int top_screen_open(void);
 void top_screen_close(void);
 /* A signal that ends us has come. */
 bool top_screen_is_over(void);
-/* Text of ours or of a process, cleaned, at most `width` columns of the line; returns how many were
- * used. With `width` below 0, as many as there are. */
+/* Text of ours or of a process, cleaned, at most `width` columns of the line, with a mark where it
+ * is cut; returns how many were used. With `width` below 0, as many as there are. */
 int top_put(int line, int column, int width, enum top_style style, const char *text);
 /* The whole line in a style. */
 void top_fill(int line, enum top_style style);
@@ -67,9 +73,12 @@ uint32_t top_page(const struct top *top);
 
 void top_detail_close(struct top_detail *detail);
 void top_detail_help(struct top *top);
-/* The stack of a site. */
-void top_detail_site(struct top *top, uint32_t id);
-void top_detail_finding(struct top *top, uint32_t number);
+/* The stack of a site, a finding in full, where a thread allocates, who makes a codec call. */
+void top_detail_row(struct top *top, const struct watch_row *row);
+/* Anew, if there was another look since, or the screen is of another width. */
+void top_detail_renew(struct top *top);
+/* What is known of the selected row, without lines of files, which are dear. */
+const struct top_detail *top_detail_preview(struct top *top);
 
 /* ---- top_keys.c ---- */
 

@@ -9,6 +9,8 @@
 /* The sparkline goes back so many seconds, less where the process is younger. */
 #define SPARK_LEAST 10.0
 #define SPARK_MOST 60.0
+/* Lines below the table that are worth a preview. */
+#define PREVIEW_LEAST 4
 
 uint32_t top_page(const struct top *top) {
     int head = top->watch ? TOP_HEAD : 2;
@@ -58,7 +60,8 @@ static void draw_live(struct top *top) {
     const struct profile_counters *c = watch_counters(top->watch);
     const struct analysis *a = watch_analysis(top->watch);
     char live[32], peak[32], all[32], text[256];
-    uint64_t lost = 0;
+    /* That of the last look may be behind. */
+    uint64_t highest = a ? a->totals.peak_live_bytes : c->large_peak, lost = 0;
     for (unsigned i = 0; i < REGION_LOST_COUNT; i++)
         lost += c->lost[i];
     int used = snprintf(
@@ -66,7 +69,7 @@ static void draw_live(struct top *top) {
         a && a->totals.estimated ? "~" : " ",
         analyse_format_bytes(live, sizeof live, c->live_bytes),
         a && a->totals.peak_is_lower_bound ? "≥" : "",
-        analyse_format_bytes(peak, sizeof peak, a ? a->totals.peak_live_bytes : c->large_peak),
+        analyse_format_bytes(peak, sizeof peak, highest > c->live_bytes ? highest : c->live_bytes),
         analyse_format_bytes(all, sizeof all, c->bytes));
     if (lost && used > 0 && (size_t)used < sizeof text)
         snprintf(text + used, sizeof text - (size_t)used, "   lost %s events",
@@ -124,8 +127,11 @@ static void draw_tabs(struct top *top, int line) {
         bool here = top->view.tab == (enum watch_tab)i;
         column += top_put(line, column, -1, here ? TOP_TITLE : TOP_PLAIN, text) + 1;
     }
-    top_put(line, column + 1, -1, TOP_DIM,
-            top->view.since_start ? "rates since start" : "rates of the last seconds");
+    const struct watch_change *change = &top->history.change;
+    char text[32] = "rates: since start";
+    if (!top->view.since_start && change->seconds > 0)
+        snprintf(text, sizeof text, "rates: last %.0f s", change->seconds);
+    top_put(line, column + 1, -1, TOP_DIM, text);
 }
 
 /* ---- the table ---- */
@@ -138,6 +144,9 @@ static const char *value_text(char *out, size_t size, enum watch_unit unit, doub
         return analyse_format_bytes(out, size, analyse_whole(value));
     case WATCH_NUMBER:
         return render_short_count(out, size, value);
+    case WATCH_COUNT:
+        return value < 999.5 ? (snprintf(out, size, "%.0f", value), out)
+                             : render_short_count(out, size, value);
     case WATCH_AGE:
         return render_age(out, size, value);
     case WATCH_RATIO:
@@ -158,18 +167,32 @@ static int put_field(int line, int column, const struct watch_column *c, enum to
     return column + width + 1;
 }
 
+/* The column that rows are sorted by has an arrow: down, the first is the largest. Names, which
+ * begin with the first of the alphabet, the other way round. */
+static void put_arrow(const struct top *top, int line, int column, bool of_names) {
+    top_put(line, column, 1, TOP_REVERSE, top->view.reversed == of_names ? "↓" : "↑");
+}
+
 static void draw_titles(const struct top *top, int line) {
     uint32_t count;
     const struct watch_column *columns = watch_columns(top->view.tab, &count);
     int column = 0;
-    top_fill(line, TOP_REVERSE);
-    for (uint32_t i = 0; i < count; i++)
-        column = put_field(line, column, &columns[i], top->view.sort == i ? TOP_TITLE : TOP_REVERSE,
-                           columns[i].title);
+    top_fill(line, TOP_TITLE);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct watch_column *c = &columns[i];
+        bool sorts = top->view.sort == i, is_text = c->unit == WATCH_TEXT;
+        int end = column + (int)(is_text ? strlen(c->title) : c->width);
+        column = put_field(line, column, c, sorts ? TOP_REVERSE : TOP_TITLE, c->title);
+        if (sorts)
+            put_arrow(top, line, end, is_text);
+    }
     const char *name = top->view.tab == WATCH_FINDINGS ? "WHAT"
                        : top->view.tab == WATCH_CALLS  ? "FUNCTION"
                                                        : "NAME";
-    top_put(line, column, -1, top->view.sort == count ? TOP_TITLE : TOP_REVERSE, name);
+    bool sorts = top->view.sort == count;
+    column += top_put(line, column, -1, sorts ? TOP_REVERSE : TOP_TITLE, name);
+    if (sorts)
+        put_arrow(top, line, column, true);
 }
 
 static void draw_row(const struct top *top, int line, const struct watch_row *row, bool selected) {
@@ -204,6 +227,18 @@ static const char *nothing(const struct top *top) {
     }
 }
 
+/* The selected row in full below the table, where that leaves room. */
+static void draw_preview(struct top *top, int line, int room) {
+    const struct top_detail *d = room >= PREVIEW_LEAST ? top_detail_preview(top) : NULL;
+    if (!d || !d->open)
+        return;
+    top_put(line++, 0, -1, TOP_BOLD, d->title);
+    uint32_t fit = (uint32_t)room - 1, shown = d->count < fit ? d->count : fit;
+    for (uint32_t i = 0; i < shown; i++)
+        top_put(line + (int)i, 0, -1, TOP_PLAIN,
+                shown < d->count && i + 1 == shown ? "  … Enter shows all" : d->lines[i]);
+}
+
 static void draw_table(struct top *top, int line) {
     uint32_t page = top_page(top), selected = top->view.selected;
     if (selected < top->first)
@@ -217,6 +252,8 @@ static void draw_table(struct top *top, int line) {
         top_put(line, 2, -1, TOP_DIM, nothing(top));
     for (uint32_t i = 0; i < page && top->first + i < top->view.count; i++)
         draw_row(top, line + (int)i, &top->view.rows[top->first + i], top->first + i == selected);
+    if (top->view.count && top->view.count < page) /* a line stays free */
+        draw_preview(top, line + (int)top->view.count + 1, (int)(page - top->view.count) - 1);
 }
 
 static void draw_detail(struct top *top, int line) {
@@ -224,8 +261,14 @@ static void draw_detail(struct top *top, int line) {
     uint32_t page = top_page(top);
     if (d->first + page > d->count)
         d->first = d->count > page ? d->count - page : 0;
-    top_fill(line, TOP_REVERSE);
-    top_put(line++, 0, -1, TOP_REVERSE, d->title);
+    char part[64] = "";
+    if (d->count > page)
+        snprintf(part, sizeof part, "  %u to %u of %u lines ", d->first + 1, d->first + page,
+                 d->count);
+    int at = COLS - (int)strlen(part);
+    top_fill(line, TOP_TITLE);
+    top_put(line, 0, at, TOP_TITLE, d->title);
+    top_put(line++, at, -1, TOP_TITLE, part);
     for (uint32_t i = 0; i < page && d->first + i < d->count; i++)
         top_put(line + (int)i, 0, -1, TOP_PLAIN, d->lines[d->first + i]);
 }

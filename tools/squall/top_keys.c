@@ -5,6 +5,7 @@
 #include "top.h"
 
 #define ESCAPE 27
+#define CONTROL(letter) ((letter)&0x1f)
 
 /* ---- typing a filter ---- */
 
@@ -74,7 +75,7 @@ static void read_key(struct top *top, int key) {
         return;
     if (key == KEY_F(10) || key == 'q')
         top->quit = true;
-    else if (key != KEY_RESIZE)
+    else
         top_detail_close(&top->detail);
 }
 
@@ -112,12 +113,10 @@ static void look(struct top *top) {
     const struct watch_row *row = watch_view_selected(&top->view);
     if (!row)
         return;
-    if (top->view.tab == WATCH_PROCESSES && row->id < top->list.count)
+    if (top->view.tab != WATCH_PROCESSES)
+        top_detail_row(top, row);
+    else if (row->id < top->list.count)
         top_choose(top, watch_found(top->list.watches[row->id]));
-    else if (top->view.tab == WATCH_SITES)
-        top_detail_site(top, row->id);
-    else if (top->view.tab == WATCH_FINDINGS)
-        top_detail_finding(top, row->id);
 }
 
 static void turn(struct top *top, enum watch_tab tab) {
@@ -181,6 +180,7 @@ static void table_key(struct top *top, int key) {
         top_detail_help(top);
         break;
     case '/':
+    case '\\':
     case KEY_F(3):
     case KEY_F(4):
         top->typing = true;
@@ -208,7 +208,11 @@ static void table_key(struct top *top, int key) {
 }
 
 void top_key(struct top *top, int key) {
+    if (key == CONTROL('L'))
+        clearok(curscr, TRUE);
     if (key == KEY_RESIZE)
+        top_detail_renew(top);
+    if (key == KEY_RESIZE || key == CONTROL('L'))
         return; /* drawn anew anyway */
     if (!top->over)
         top->status[0] = 0;

@@ -25,12 +25,14 @@ static struct {
     size_t length;
 } rescue;
 
-static void prepare_one(const char *capability) {
+/* False where the terminal cannot do that. */
+static bool prepare_one(const char *capability) {
     const char *text = tigetstr(capability);
     if (!text || text == (char *)-1 || rescue.length + strlen(text) >= sizeof rescue.text)
-        return;
+        return false;
     memcpy(rescue.text + rescue.length, text, strlen(text));
     rescue.length += strlen(text);
+    return true;
 }
 
 static void crash(int signal_number) {
@@ -88,7 +90,8 @@ int top_screen_open(void) {
         return -ENODEV;
     prepare_one("sgr0");
     prepare_one("rmkx");
-    prepare_one("rmcup");
+    if (!prepare_one("rmcup"))
+        prepare_one("clear"); /* where there is no other screen to go back to */
     prepare_one("cnorm");
     catch_signals();
     cbreak();
@@ -106,6 +109,10 @@ int top_screen_open(void) {
 void top_screen_close(void) {
     if (!screen)
         return;
+    /* Where what we drew stays, the shell goes on in the last line. */
+    move(LINES - 1, 0);
+    clrtoeol();
+    refresh();
     endwin();
     delscreen(screen);
     screen = NULL;
@@ -144,7 +151,12 @@ static char stand_in(wchar_t c) {
     case L'←':
         return '<';
     case L'→':
+    case L'≥':
         return '>';
+    case L'↑':
+        return '^';
+    case L'↓':
+        return 'v';
     case L'·':
         return '-';
     case L'…':
@@ -184,6 +196,13 @@ static void put_character(wchar_t c) {
     addwstr(text);
 }
 
+static int columns_of_text(const char *text) {
+    int columns = 0;
+    while (*text)
+        columns += columns_of(next_character(&text));
+    return columns;
+}
+
 int top_put(int line, int column, int width, enum top_style style, const char *text) {
     char clean[2048];
     const char *at = render_clean(clean, sizeof clean, text, 0);
@@ -192,15 +211,20 @@ int top_put(int line, int column, int width, enum top_style style, const char *t
         return 0;
     if (width >= 0 && width < room)
         room = width;
+    bool is_cut = columns_of_text(at) > room;
     attrset((attr_t)attributes_of(style));
     move(line, column);
     while (*at) {
         wchar_t c = next_character(&at);
         int columns = columns_of(c);
-        if (used + columns > room)
+        if (used + columns > room - is_cut)
             break;
         put_character(c);
         used += columns;
+    }
+    if (is_cut && used < room) {
+        put_character(L'…');
+        used++;
     }
     attrset(A_NORMAL);
     return used;
