@@ -58,6 +58,10 @@ void loader_init(uint64_t program_headers);
 /* Fills the module from a list entry: where its headers are is not told, so they are looked for.
  * Only what has headers that name the same dynamic section is believed. */
 bool loader_describe_entry(uint64_t link_map, const struct loader_entry *entry, struct module *m);
+/* The executable, by its headers alone: of a program that loads nothing but us (Go as a
+ * position-independent executable without cgo) the loader's own symbols are not to be had. */
+bool loader_describe_program(struct module *m);
+bool loader_is_program(const struct module *m);
 /* By _dl_find_object, which must be there. `steady`: the loader has said just now that it is
  * there, and `address` is from the stack of this thread, so nobody unloads it while we look. */
 bool loader_describe(uint64_t address, struct module *m);
