@@ -48,8 +48,8 @@ bool loader_read(uint64_t link_map, struct loader_entry *entry);
 /* The same for who holds the loader's lock: nobody changes the list meanwhile. */
 void loader_read_locked(uint64_t link_map, struct loader_entry *entry);
 
-/* The file of a module into name[size], its length, 0 = none: as the loader has it, made absolute, for
- * what it was relative to may change; the executable's as the kernel has it. */
+/* The file of a module into name[size], its length, 0 = none: as the loader has it, made absolute,
+ * for what it was relative to may change; the executable's as the kernel has it. */
 size_t loader_name(const struct module *m, char *name, size_t size);
 
 /* Program headers of the executable, from the auxiliary vector. */

@@ -37,7 +37,8 @@ need_go() {
 }
 
 # build VERSION HOW [SOURCE]: the producer, or another of src, kept in $program. HOW: dynamic,
-# stripped, pie, bare (the same without cgo: the loader runs, and there is no C library), static
+# stripped, pie, bare (the same without cgo: the loader runs, and there is no C library), static,
+# static-pie
 build() {
     local root cgo=1 source=${3:-producer}
     local -a flags=()
@@ -47,6 +48,7 @@ build() {
     pie) flags=(-buildmode=pie) ;;
     bare) cgo=0 flags=(-buildmode=pie) ;;
     static) cgo=0 flags=("-ldflags=-s -w") ;;
+    static-pie) flags=(-buildmode=pie "-ldflags=-linkmode external -extldflags -static-pie") ;;
     esac
     program=$SQUALL_WORK/go-programs/$1-$2
     [ "$source" = producer ] || program+=-$source
@@ -58,7 +60,7 @@ build() {
 }
 
 # words_of HOW: what check.py has to know of it
-words_of() { case $1 in bare | static) ;; *) echo cgo ;; esac; }
+words_of() { case $1 in bare | static*) ;; *) echo cgo ;; esac; }
 
 # fresh: an empty folder for dumps, in $dumps
 fresh() {
