@@ -113,6 +113,7 @@ struct analyse_site {
     uint32_t direction;         /* enum region_direction */
     enum analyse_role role;     /* the one with most bytes */
     bool flagged, reused;
+    bool is_sinks;            /* made by what a stream of Go's writes into, not by the codec */
     struct analyse_row *rows; /* most bytes first */
     uint32_t row_count;
 };
@@ -186,8 +187,8 @@ int analyse_process(struct analysis *a, const struct profile_process *p,
                     const struct analyse_options *options, struct analyse_names *names);
 void analyse_free(struct analysis *a);
 
-/* A figure without its fraction. What a damaged region says may be beyond every integer, or no number:
- * then it is the nearest one that is. */
+/* A figure without its fraction. What a damaged region says may be beyond every integer, or no
+ * number: then it is the nearest one that is. */
 INLINE uint64_t analyse_whole(double figure) {
     if (!(figure >= 1))
         return 0;
@@ -210,11 +211,11 @@ const char *analyse_state_of(const struct profile_process *p);
 /* "killed by SIGSEGV", "ended (exit 0)", "ended without its exit handlers", "running"; returns
  * `out`. */
 const char *analyse_format_end(char *out, size_t size, const struct profile_process *p);
-const char *analyse_allocator_name(uint32_t allocator);   /* "mimalloc"; NULL = none */
-const char *analyse_role_name(enum analyse_role role);    /* NULL = none */
-const char *analyse_direction_name(uint32_t direction);   /* "compress"; NULL = none */
-const char *analyse_refused_name(uint32_t refused);       /* "short"; NULL = not refused */
-const char *analyse_found_name(uint32_t found);           /* "name"; NULL = not known */
+const char *analyse_allocator_name(uint32_t allocator); /* "mimalloc"; NULL = none */
+const char *analyse_role_name(enum analyse_role role);  /* NULL = none */
+const char *analyse_direction_name(uint32_t direction); /* "compress"; NULL = none */
+const char *analyse_refused_name(uint32_t refused);     /* "short"; NULL = not refused */
+const char *analyse_found_name(uint32_t found);         /* "name"; NULL = not known */
 const char *analyse_codec_name(const struct profile_codec_function *f); /* NULL = not known */
 const char *analyse_codec_of(const char *function); /* "ZSTD_compress2": "zstd", or NULL */
 

@@ -148,13 +148,48 @@ static uint64_t rest(uint64_t all, uint64_t output, uint64_t input) {
     return all > input ? all - input : 0;
 }
 
+static bool ends_with(const char *text, const char *end) {
+    size_t n = strlen(text), k = strlen(end);
+    return n >= k && strcmp(text + n - k, end) == 0;
+}
+
+/* A stream of Go's hands its result to somebody's Write (bytes.Buffer), which may allocate to keep
+ * it: what that makes is the output, though the codec is further out on the stack. */
+static bool is_in_write(const struct analyse_stack *stack) {
+    bool is_written = false;
+    for (uint32_t i = 0; i < stack->count; i++) {
+        const char *function = stack->frames[i].function;
+        if (function && codec_table_is_go_codec(function))
+            return is_written;
+        is_written |= function && (ends_with(function, ".Write"));
+    }
+    return false;
+}
+
+static void give_to_output(struct analyse_site *site, const struct analyse_stack *stack) {
+    struct profile_large *large = &site->large;
+    const char *function = stack->frames[0].function;
+    large->output_allocs = large->allocs;
+    large->output_bytes = large->bytes;
+    large->workspace_allocs = large->workspace_bytes = 0;
+    large->grown = function && strcmp(function, "runtime.growslice") == 0 ? large->allocs : 0;
+    site->is_sinks = true;
+    set_role(site);
+}
+
+static bool may_be_written(const struct analyse_site *site) {
+    return site->site->runtime == REGION_RUNTIME_GO && site->role == ANALYSE_WORKSPACE;
+}
+
 static void complete(struct analyse_site *site, const struct profile_process *p,
                      struct analyse_names *names) {
     struct named_call call = {0};
     if (!analyse_names_any(names, p, site->site->stack, is_codec)) /* as most stacks are not */
         return;
     struct analyse_stack stack = analyse_name_stack(names, p, site->site->stack, false);
-    if (!classify(p, &stack, &call))
+    if (may_be_written(site) && is_in_write(&stack))
+        give_to_output(site, &stack);
+    if ((site->codec_function && site->direction) || !classify(p, &stack, &call))
         return;
     if (!site->codec_function) {
         site->codec_function = call.function;
@@ -172,7 +207,7 @@ static void complete(struct analyse_site *site, const struct profile_process *p,
 
 static bool matters(const struct analyse_site *site, uint32_t rank, uint32_t top) {
     return (top == 0 || rank < top || site->large.allocs >= ANALYSE_FLAG_BLOCKS) &&
-           (!site->codec_function || !site->direction);
+           (!site->codec_function || !site->direction || may_be_written(site));
 }
 
 /* Their stacks are gone through as they lie in memory, not as sites are sorted. */

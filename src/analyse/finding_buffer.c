@@ -73,7 +73,12 @@ static void say_output(struct finding_work *work, struct analyse_finding *f, con
 static void say_keep(struct finding_work *work, struct analyse_finding *f,
                      const struct finding_group *group, const struct finding_sum *sum) {
     const char *output = group->host ? group->host->output : NULL;
-    if (output)
+    if (sum->worst->is_sinks)
+        finding_say(work, &f->fix,
+                    "What the codec writes into grows anew for every message: keep it beside the "
+                    "Writer, as a bytes.Buffer whose Reset() leaves it its memory, or write to "
+                    "where it goes.");
+    else if (output)
         finding_say(work, &f->fix, "%s.", output);
     else
         finding_say(work, &f->fix,
@@ -93,7 +98,7 @@ static void say_keep(struct finding_work *work, struct analyse_finding *f,
 static void say_fix(struct finding_work *work, struct analyse_finding *f,
                     const struct finding_group *group, const struct finding_sum *sum) {
     char a[32];
-    if (strcmp(f->rule, "output-grown") == 0)
+    if (strcmp(f->rule, "output-grown") == 0 && !sum->worst->is_sinks)
         finding_say(
             work, &f->fix,
             "Size the output once, before the first call (the codec's bound of the source's "

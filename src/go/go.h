@@ -140,8 +140,8 @@ struct go_record {
 _Static_assert(sizeof(struct go_record) * GO_PATCHES_MAX <= GO_NEAR_RECORDS, "all fit");
 
 #define GO_CODECS_MAX 1024u /* a program with all codecs that are known has 400 */
-#define GO_NEEDED 5u /* functions of the runtime */
-struct go_codec {    /* a codec function of the program */
+#define GO_NEEDED 5u        /* functions of the runtime */
+struct go_codec {           /* a codec function of the program */
     uint64_t start, end;
     const char *name; /* in the image */
     const struct codec_entry *entry;
@@ -180,6 +180,9 @@ int go_plan_look(struct go_plan *plan, const struct go_image *image);
 int go_plan_make(struct go_plan *plan, const struct go_image *image);
 /* Writes rows of the codec functions, module `module`. */
 void go_codec_rows(struct go_plan *plan, struct region *r, uint32_t module);
+/* Go's assembler pads so that no jump, nor what it is fused with, crosses 32 bytes: where, depends
+ * on the program. How long such an instruction at p is; 0 = it is none. */
+uint32_t go_nop_length(const uint8_t *p, uint64_t room);
 /* Offset of goid in Go's g; 0 = not known. */
 uint32_t go_goid_offset(uint32_t minor);
 

@@ -216,7 +216,7 @@ static int hook_entry(struct go_plan *plan, const struct go_image *image,
 
 /* ---- returns ---- */
 
-static uint32_t nop_length(const uint8_t *p, uint64_t room) {
+uint32_t go_nop_length(const uint8_t *p, uint64_t room) {
     uint32_t k = room && p[0] == 0x66;
     if (room >= 1 && p[0] == 0x90)
         return 1;
@@ -270,7 +270,7 @@ static bool is_ending(const uint8_t *p, uint64_t room, struct ending *e) {
         e->depth += 8;
     }
     e->core = k;
-    for (uint32_t n; k < room && (n = nop_length(p + k, room - k)); k += n)
+    for (uint32_t n; k < room && (n = go_nop_length(p + k, room - k)); k += n)
         ;
     e->size = k + 1;
     return k < room && p[k] == 0xc3 && e->size >= 5 && e->size <= GO_PATCH_MAX;
@@ -310,7 +310,7 @@ static bool check_piece(void *data, uint64_t from, uint64_t to, int32_t depth) {
     uint64_t room = to - from;
     if (depth || from == r->f->start)
         return true;
-    for (uint32_t n; room && (n = nop_length(p, room)); p += n, room -= n)
+    for (uint32_t n; room && (n = go_nop_length(p, room)); p += n, room -= n)
         ;
     if (!room || (*p != 0xc3 && *p != 0xe9 && *p != 0xeb && *p != 0xff && *p != 0xc2))
         return true; /* the arguments are saved before the stack grows */

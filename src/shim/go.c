@@ -53,10 +53,17 @@ static bool has_info(uint64_t at, uint64_t size) {
     return false;
 }
 
+/* By its headers: in a program without a C library the loader's list is not to be had. */
+static uint64_t base_of(const Elf64_Phdr *p) {
+    const struct link_map *executable = elf_first_map();
+    if (p && p->p_type == PT_PHDR)
+        return (uint64_t)p - p->p_vaddr;
+    return executable ? executable->l_addr : 0;
+}
+
 /* False: not Go. Only few pages are touched to find that out. */
 static bool find_segments(struct go_image *image, const Elf64_Phdr *p, uint64_t count) {
-    const struct link_map *executable = elf_first_map();
-    uint64_t base = executable ? executable->l_addr : 0;
+    uint64_t base = base_of(p);
     bool is_go = false;
     for (uint64_t i = 0; p && i < count; i++) {
         uint64_t at = base + p[i].p_vaddr;

@@ -1,6 +1,8 @@
 /* Link maps and objects. */
 #include "loader.h"
 
+#include <elf.h>
+
 #include "base/syscall.h"
 #include "module_elf.h"
 #include "peek.h"
@@ -39,6 +41,21 @@ bool loader_describe_entry(uint64_t link_map, const struct loader_entry *entry, 
     m->base = entry->base;
     m->dynamic = entry->dynamic;
     return module_elf_find(m);
+}
+
+bool loader_describe_program(struct module *m) {
+    const Elf64_Phdr *first = (const Elf64_Phdr *)program_headers;
+    base_zero(m, sizeof *m);
+    if (!first || first->p_type != PT_PHDR)
+        return false;
+    m->base = program_headers - first->p_vaddr;
+    m->permanent = 1;
+    return module_elf_find_at(m, program_headers);
+}
+
+bool loader_is_program(const struct module *m) {
+    return loader_first() ? m->link_map == loader_first()
+                          : program_headers - m->start < m->end - m->start;
 }
 
 /* Of an object whose segments have gaps between them (node, at a fixed address) the loader gives

@@ -48,8 +48,8 @@ bool loader_read(uint64_t link_map, struct loader_entry *entry);
 /* The same for who holds the loader's lock: nobody changes the list meanwhile. */
 void loader_read_locked(uint64_t link_map, struct loader_entry *entry);
 
-/* The file of a module into name[size], its length, 0 = none: as the loader has it, made absolute, for
- * what it was relative to may change; the executable's as the kernel has it. */
+/* The file of a module into name[size], its length, 0 = none: as the loader has it, made absolute,
+ * for what it was relative to may change; the executable's as the kernel has it. */
 size_t loader_name(const struct module *m, char *name, size_t size);
 
 /* Program headers of the executable, from the auxiliary vector. */
@@ -58,6 +58,10 @@ void loader_init(uint64_t program_headers);
 /* Fills the module from a list entry: where its headers are is not told, so they are looked for.
  * Only what has headers that name the same dynamic section is believed. */
 bool loader_describe_entry(uint64_t link_map, const struct loader_entry *entry, struct module *m);
+/* The executable, by its headers alone: of a program that loads nothing but us (Go as a
+ * position-independent executable without cgo) the loader's own symbols are not to be had. */
+bool loader_describe_program(struct module *m);
+bool loader_is_program(const struct module *m);
 /* By _dl_find_object, which must be there. `steady`: the loader has said just now that it is
  * there, and `address` is from the stack of this thread, so nobody unloads it while we look. */
 bool loader_describe(uint64_t address, struct module *m);

@@ -161,7 +161,7 @@ static uint32_t flags_of(const struct module *m) {
     uint32_t flags = 0;
     if ((uint64_t)&self - m->start < m->end - m->start)
         flags |= REGION_MODULE_SQUALL;
-    if (m->link_map && m->link_map == loader_first())
+    if (loader_is_program(m))
         flags |= REGION_MODULE_EXECUTABLE;
     if (vdso - m->start < m->end - m->start)
         flags |= REGION_MODULE_VDSO;
@@ -463,6 +463,7 @@ void module_mark(uint64_t address, uint32_t flag) {
 
 void module_init(struct region *r, const uint64_t *auxv, void (*offer)(uint64_t)) {
     struct loader_entry entry;
+    struct module found;
     uint64_t at = loader_first();
     region = r;
     offer_marks = offer;
@@ -472,8 +473,9 @@ void module_init(struct region *r, const uint64_t *auxv, void (*offer)(uint64_t)
         else if (auxv[0] == AT_PHDR)
             loader_init(auxv[1]);
     }
+    if (!at && loader_describe_program(&found))
+        register_found(&found);
     for (uint32_t n = 0; n < LOADER_LIST_MAX && loader_read(at, &entry); n++) {
-        struct module found;
         bool ok = _dl_find_object ? loader_describe(entry.dynamic, &found)
                                   : loader_describe_entry(at, &entry, &found);
         /* What is loaded with the program is never unloaded. */

@@ -7,11 +7,12 @@ version=$(versions | head -n 1)
 
 # ---- modes: how it is built × what it does ----
 
-for how in stripped static; do
+for how in stripped static bare static-pie; do
     build "$version" "$how" || { not_ok "$how" "does not build"; continue; }
-    words=
-    [ "$how" = static ] || words=cgo
-    for mode in naive pooled lowmem limited append per-batch; do
+    words=$(words_of "$how")
+    modes="naive pooled lowmem limited append per-batch"
+    case $how in bare | static-pie) modes="naive pooled" ;; esac
+    for mode in $modes; do
         ops=150
         [ "$mode" != per-batch ] || ops=60
         fresh

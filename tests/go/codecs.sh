@@ -13,8 +13,7 @@ for version in ${VERSIONS:-$(versions | head -n 1)}; do
     for how in stripped static; do
         build "$version" "$how" codecs 2>"$work/build" ||
             { not_ok "$version-$how" "does not build: $(tail -n 1 "$work/build")"; continue; }
-        words=cgo
-        [ "$how" != static ] || words=
+        words=$(words_of "$how")
         fresh
         SQUALL_CONF=large:32k "$SQUALL_BIN" run --quiet --dir "$dumps" -- "$program" -n 8 >"$work/counts" ||
             { not_ok "$version-$how" "exit status $?"; continue; }

@@ -37,7 +37,8 @@ need_go() {
 }
 
 # build VERSION HOW [SOURCE]: the producer, or another of src, kept in $program. HOW: dynamic,
-# stripped, pie, static
+# stripped, pie, bare (the same without cgo: the loader runs, and there is no C library), static,
+# static-pie
 build() {
     local root cgo=1 source=${3:-producer}
     local -a flags=()
@@ -45,7 +46,9 @@ build() {
     case $2 in
     stripped) flags=("-ldflags=-s -w") ;;
     pie) flags=(-buildmode=pie) ;;
+    bare) cgo=0 flags=(-buildmode=pie) ;;
     static) cgo=0 flags=("-ldflags=-s -w") ;;
+    static-pie) flags=(-buildmode=pie "-ldflags=-linkmode external -extldflags -static-pie") ;;
     esac
     program=$SQUALL_WORK/go-programs/$1-$2
     [ "$source" = producer ] || program+=-$source
@@ -55,6 +58,9 @@ build() {
         GO111MODULE=off GOFLAGS= GOTOOLCHAIN=local GOCACHE="$SQUALL_WORK/go-cache" \
         CGO_ENABLED="$cgo" "$root/bin/go" build -p 2 "${flags[@]}" -o "$program" .)
 }
+
+# words_of HOW: what check.py has to know of it
+words_of() { case $1 in bare | static*) ;; *) echo cgo ;; esac; }
 
 # fresh: an empty folder for dumps, in $dumps
 fresh() {

@@ -10,11 +10,10 @@ table=$TMPDIR/go-table
 row() { printf '%-8s %-9s' "$1" "$2" >>"$table"; }
 
 for version in $VERSIONS; do
-    for how in dynamic stripped pie static; do
+    for how in dynamic stripped pie bare static; do
         row "$version" "$how"
         build "$version" "$how" || { not_ok "$version-$how" "does not build"; echo >>"$table"; continue; }
-        words=cgo
-        [ "$how" != static ] || words=
+        words=$(words_of "$how")
         for mode in $MODES; do
             ops=120
             [ "$mode" != per-batch ] || ops=50

@@ -8,7 +8,7 @@ SEED=${SEED:-$(date +%s)}
 RANDOM=$SEED
 echo "seed $SEED"
 mapfile -t all < <(versions)
-hows=(stripped static pie dynamic)
+hows=(stripped static pie bare dynamic)
 modes=(naive naive naive lowmem pooled append limited per-batch)
 procs=(1 2 3 4 8 16 32 64)
 pick() { local -n list=$1; echo "${list[RANDOM % ${#list[@]}]}"; }

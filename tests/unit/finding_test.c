@@ -23,7 +23,7 @@ struct world {
     struct profile_thread threads[9];
     struct profile_module modules[MOST];
     struct profile_stack stacks[MOST];
-    uint64_t frames[MOST][4];
+    uint64_t frames[MOST][8];
     struct profile_symbol symbols[4 * MOST];
     struct profile_site sites[MOST];
     struct profile_cell cells[MOST];
@@ -885,6 +885,34 @@ static void test_go_sites(void **state) {
     assert_non_null(find(analyse(w, NULL), "output-grown"));
 }
 
+/* The buffer that a stream of Go's writes into is its output, and no part of its encoder. */
+static void test_go_writes_into_a_buffer(void **state) {
+    static const struct profile_go go = {.entries = 100, .exits = 100, .at_once_max = 1};
+    struct world *w = *state;
+    uint32_t function = add_function(w, "github.com/klauspost/compress/gzip.(*Writer).Write");
+    uint32_t grows = STACK(w, {PROGRAM, "runtime.growslice"}, {PROGRAM, "bytes.growSlice"},
+                           {PROGRAM, "bytes.(*Buffer).grow"}, {PROGRAM, "bytes.(*Buffer).Write"},
+                           {PROGRAM, "github.com/klauspost/compress/flate.(*compressor).write"},
+                           {PROGRAM, "github.com/klauspost/compress/gzip.(*Writer).Write"},
+                           {PROGRAM, "main.send"});
+    uint32_t makes = STACK(w, {PROGRAM, "runtime.growslice"},
+                           {PROGRAM, "github.com/klauspost/compress/flate.(*compressor).write"},
+                           {PROGRAM, "github.com/klauspost/compress/gzip.(*Writer).Write"},
+                           {PROGRAM, "main.(*file).Write"}, {PROGRAM, "main.send"});
+    add_workspace(w, grows, function, 0, 100, MIB);
+    const struct analysis *a = analyse(w, NULL);
+    assert_string_equal(rules(a), " context-per-call"); /* C has no such thing */
+    w->sites[1].runtime = REGION_RUNTIME_GO;
+    w->sites[1].go = &go;
+    a = analyse(w, NULL);
+    assert_string_equal(rules(a), " output-grown");
+    assert_true(says(a->findings[0].fix, "bytes.Buffer whose Reset()"));
+    assert_true(says(a->findings[0].summary, "main.send"));
+    w->sites[1].stack = makes;
+    a = analyse(w, NULL);
+    assert_string_equal(rules(a), " context-per-call");
+}
+
 static void test_context_reallocates(void **state) {
     struct world *w = *state;
     uint32_t function = add_function(w, "ZSTD_compressCCtx");
@@ -1216,6 +1244,7 @@ int main(void) {
         CASE(test_one_finding_a_codec),
         CASE(test_options_of_go),
         CASE(test_go_sites),
+        CASE(test_go_writes_into_a_buffer),
         CASE(test_context_reallocates),
         CASE(test_contexts_times_cores),
         CASE(test_never_closed),

@@ -91,13 +91,19 @@ static uint64_t relative(const uint8_t *code, uint64_t at) {
     return at + 7 + (uint64_t)(int64_t)distance;
 }
 
-/* mov rate(%rip),%rax, and then it is compared with 0 or 1. */
+/* mov rate(%rip),%rax, and then, nops aside, it is compared with 0 or 1. */
 static uint64_t rate_in(const uint8_t *code, const struct go_function *f) {
-    for (uint64_t i = 0; i + 16 < f->end - f->start; i++)
-        if (memcmp(code + i, "\x48\x8b\x05", 3) == 0 &&
-            (memcmp(code + i + 7, "\x48\x83\xf8\x01", 4) == 0 ||
-             memcmp(code + i + 7, "\x48\x85\xc0", 3) == 0))
+    uint64_t size = f->end - f->start;
+    for (uint64_t i = 0; i + 16 < size; i++) {
+        uint64_t next = i + 7;
+        if (memcmp(code + i, "\x48\x8b\x05", 3) != 0)
+            continue;
+        for (uint32_t n; (n = go_nop_length(code + next, size - next)) != 0; next += n)
+            ;
+        if (next + 4 <= size && (memcmp(code + next, "\x48\x83\xf8\x01", 4) == 0 ||
+                                 memcmp(code + next, "\x48\x85\xc0", 3) == 0))
             return relative(code + i, f->start + i);
+    }
     return 0;
 }
 

@@ -100,6 +100,39 @@ static int read_segment(struct go_target *t, uint64_t at, const Elf64_Phdr *p) {
     return 0;
 }
 
+static uint8_t *copy_at(const struct go_target *t, uint64_t address, uint64_t size) {
+    return (uint8_t *)(uintptr_t)go_image_at(&t->image, address, size); /* of the copies, ours */
+}
+
+static uint64_t dynamic_value(const struct go_target *t, uint64_t dynamic, int64_t tag) {
+    const Elf64_Dyn *d;
+    for (; (d = (const void *)go_image_at(&t->image, dynamic, sizeof *d)) != NULL;
+         dynamic += sizeof *d)
+        if (d->d_tag == tag || d->d_tag == DT_NULL)
+            return d->d_tag == tag ? d->d_un.d_val : 0;
+    return 0;
+}
+
+/* A static program that may lie anywhere writes its own addresses when it begins: at its exec they
+ * are still missing in Go's tables. */
+static void relocate(struct go_target *t, uint64_t base, uint64_t dynamic) {
+    uint64_t at = base + dynamic_value(t, dynamic, DT_RELA);
+    uint64_t end = at + dynamic_value(t, dynamic, DT_RELASZ);
+    for (; at < end; at += sizeof(Elf64_Rela)) {
+        const Elf64_Rela *r = (const void *)go_image_at(&t->image, at, sizeof *r);
+        uint8_t *word = r ? copy_at(t, base + r->r_offset, sizeof base) : NULL;
+        uint64_t now, value;
+        if (!r)
+            return;
+        if (!word || ELF64_R_TYPE(r->r_info) != R_X86_64_RELATIVE)
+            continue;
+        memcpy(&now, word, sizeof now);
+        value = base + (uint64_t)r->r_addend;
+        if (now == 0 || now == (uint64_t)r->r_addend)
+            memcpy(word, &value, sizeof value);
+    }
+}
+
 static int read_program(struct go_target *t) {
     uint64_t headers = 0, count = 0;
     Elf64_Phdr p[256];
@@ -110,6 +143,9 @@ static int read_program(struct go_target *t) {
     for (uint64_t i = 0; i < count && !error; i++)
         if (p[i].p_type == PT_LOAD && p[i].p_flags & PF_R)
             error = read_segment(t, base + p[i].p_vaddr, &p[i]);
+    for (uint64_t i = 0; i < count && !error && base; i++)
+        if (p[i].p_type == PT_DYNAMIC)
+            relocate(t, base, base + p[i].p_vaddr);
     return error;
 }
 
