@@ -136,10 +136,12 @@ uint32_t finding_size_class(uint64_t from);
 
 /* ---- finding_cost.c ---- */
 
-/* What the blocks of a sum cost, over the time of the calls; below 0 = that time is not known. */
-double finding_cost_share(const struct finding_sum *sum, const struct finding_calls *calls);
+/* What the blocks of a sum cost, over the work of the calls; below 0 = that is not known. */
+double finding_cost_share(const struct finding_work *work, const struct finding_sum *sum,
+                          const struct finding_calls *calls);
 /* Else a finding about these blocks is worth nobody's time. */
-bool finding_matters(const struct finding_sum *sum, const struct finding_calls *calls);
+bool finding_matters(const struct finding_work *work, const struct finding_sum *sum,
+                     const struct finding_calls *calls);
 
 /* ---- finding_go.c: what Go's sites know besides, for finding_evidence ---- */
 
@@ -200,6 +202,8 @@ void finding_small(struct finding_work *work, uint32_t group); /* after all of t
 void finding_kept(struct finding_work *work, uint32_t group);
 void finding_find_knee(struct finding_work *work);
 void finding_concurrency(struct finding_work *work);
+/* A codec with threads of its own waits for them: its caller's CPU time says nothing. */
+bool finding_has_workers(const struct finding_work *work);
 void finding_sizes(struct finding_work *work);
 
 #endif
