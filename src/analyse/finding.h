@@ -6,8 +6,8 @@
  *
  * finding.c groups, asks the rules, ranks; finding_gather.c sums; finding_say.c puts a finding
  * together; finding_context.c, finding_buffer.c, finding_concurrency.c and finding_size.c are the
- * rules; finding_remedy.c the ways out with their savings; finding_cost.c what is worth telling;
- * advice.c the words. */
+ * rules; finding_remedy.c the ways out with their savings, finding_peak.c for them what a cap would
+ * leave; finding_cost.c what is worth telling; advice.c the words. */
 #ifndef SQUALL_ANALYSE_FINDING_H
 #define SQUALL_ANALYSE_FINDING_H
 
@@ -142,6 +142,11 @@ double finding_cost_share(const struct finding_work *work, const struct finding_
 /* Else a finding about these blocks is worth nobody's time. */
 bool finding_matters(const struct finding_work *work, const struct finding_sum *sum,
                      const struct finding_calls *calls);
+
+/* ---- finding_peak.c ---- */
+
+/* What so many blocks of the site, alive at once all the time, take at the most. */
+uint64_t finding_peak_of(const struct analyse_site *site, uint64_t at_once);
 
 /* ---- finding_go.c: what Go's sites know besides, for finding_evidence ---- */
 
