@@ -6,8 +6,8 @@
  *
  * finding.c groups, asks the rules, ranks; finding_gather.c sums; finding_say.c puts a finding
  * together; finding_context.c, finding_buffer.c, finding_concurrency.c and finding_size.c are the
- * rules; finding_remedy.c the ways out with their savings; finding_cost.c what is worth telling;
- * advice.c the words. */
+ * rules; finding_remedy.c the ways out with their savings, finding_peak.c for them what a cap would
+ * leave; finding_cost.c what is worth telling; advice.c the words. */
 #ifndef SQUALL_ANALYSE_FINDING_H
 #define SQUALL_ANALYSE_FINDING_H
 
@@ -136,10 +136,17 @@ uint32_t finding_size_class(uint64_t from);
 
 /* ---- finding_cost.c ---- */
 
-/* What the blocks of a sum cost, over the time of the calls; below 0 = that time is not known. */
-double finding_cost_share(const struct finding_sum *sum, const struct finding_calls *calls);
+/* What the blocks of a sum cost, over the work of the calls; below 0 = that is not known. */
+double finding_cost_share(const struct finding_work *work, const struct finding_sum *sum,
+                          const struct finding_calls *calls);
 /* Else a finding about these blocks is worth nobody's time. */
-bool finding_matters(const struct finding_sum *sum, const struct finding_calls *calls);
+bool finding_matters(const struct finding_work *work, const struct finding_sum *sum,
+                     const struct finding_calls *calls);
+
+/* ---- finding_peak.c ---- */
+
+/* What so many blocks of the site, alive at once all the time, take at the most. */
+uint64_t finding_peak_of(const struct analyse_site *site, uint64_t at_once);
 
 /* ---- finding_go.c: what Go's sites know besides, for finding_evidence ---- */
 
@@ -200,6 +207,8 @@ void finding_small(struct finding_work *work, uint32_t group); /* after all of t
 void finding_kept(struct finding_work *work, uint32_t group);
 void finding_find_knee(struct finding_work *work);
 void finding_concurrency(struct finding_work *work);
+/* A codec with threads of its own waits for them: its caller's CPU time says nothing. */
+bool finding_has_workers(const struct finding_work *work);
 void finding_sizes(struct finding_work *work);
 
 #endif

@@ -73,8 +73,8 @@ static double smoothed(const struct level *levels, uint32_t count, uint32_t i) {
     return middle(levels[i - 1].throughput, levels[i].throughput, levels[i + 1].throughput);
 }
 
-/* A codec with threads of its own waits for them: its caller's CPU time says nothing. */
-static bool has_workers(const struct profile_process *p) {
+bool finding_has_workers(const struct finding_work *work) {
+    const struct profile_process *p = work->a->process;
     for (uint32_t i = 0; i < p->site_count; i++) {
         uint32_t function = p->sites[i].codec_function;
         if (function && function < p->codec_function_count &&
@@ -119,7 +119,7 @@ void finding_find_knee(struct finding_work *work) {
         return;
     bool has_wall = levels[0].has_wall;
     uint32_t i = find_level(levels, count, has_wall ? NEARLY_WALL : NEARLY, 0);
-    double cpus = has_workers(p) ? 0 : processors(levels + i, count - i);
+    double cpus = finding_has_workers(work) ? 0 : processors(levels + i, count - i);
     uint32_t by_cpu = cpus <= 0 ? 0 : cpus < 1 ? 1 : cpus < 1e6 ? (uint32_t)(cpus + 0.5) : 1000000;
     if (by_cpu && by_cpu < levels[i].level) {
         /* A busy machine gives more to more threads: as many processors are as good. */

@@ -334,13 +334,10 @@ static void add_pool(struct finding_sum *sum, const struct finding_calls *calls,
  * then no more than calls; of those that wait longer, only the part in calls shrinks. */
 static uint64_t capped_peak(const struct finding_work *work, const struct finding_calls *calls,
                             const struct analyse_site *site, uint64_t mean, uint64_t peak) {
-    uint64_t block = site->size.max, cap = work->knee.level, capped;
-    if (site->size.quantiles && site->size.p99 < block)
-        block = site->size.p99;
-    capped = cap * block;
+    uint64_t cap = work->knee.level, capped = finding_peak_of(site, cap);
     if (waits(calls, site, peak)) {
         uint64_t live = round_up(peak, mean), at_once = calls->level < live ? calls->level : live;
-        uint64_t spared = at_once > cap ? (at_once - cap) * block : 0;
+        uint64_t spared = at_once > cap ? (at_once - cap) * mean : 0;
         uint64_t left = peak > spared ? peak - spared : 0;
         capped = left > capped ? left : capped;
     }

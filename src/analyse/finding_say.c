@@ -46,7 +46,7 @@ struct analyse_finding *finding_begin(struct finding_work *work, const char *rul
 struct analyse_finding *finding_begin_blocks(struct finding_work *work, const char *rule,
                                              uint32_t group, const struct finding_sum *sum) {
     struct finding_group *about = &work->groups[group];
-    if (!sum->sites || !finding_matters(sum, &about->calls))
+    if (!sum->sites || !finding_matters(work, sum, &about->calls))
         return NULL;
     struct analyse_finding *f = finding_begin(work, rule, sum->worst, sum->bytes);
     if (f && !about->finding)
@@ -190,7 +190,7 @@ static void add_calls(struct finding_work *work, struct analyse_finding *f,
 static void add_share(struct finding_work *work, struct analyse_finding *f,
                       const struct finding_sum *sum, const struct finding_calls *calls) {
     double of = calls->ns ? (double)calls->ns : work->a->seconds * 1e9;
-    if (!sum->allocator_ns || of <= 0 || (calls->ns && finding_cost_share(sum, calls) < 0))
+    if (!sum->allocator_ns || of <= 0 || (calls->ns && finding_cost_share(work, sum, calls) < 0))
         return;
     finding_number(work, f, "allocator_share", (double)sum->allocator_ns / of);
     finding_text(work, f, "allocator_share_of", calls->ns ? "calls" : "run");
@@ -198,7 +198,7 @@ static void add_share(struct finding_work *work, struct analyse_finding *f,
 
 static void add_cost(struct finding_work *work, struct analyse_finding *f,
                      const struct finding_sum *sum, const struct finding_calls *calls) {
-    double share = finding_cost_share(sum, calls);
+    double share = finding_cost_share(work, sum, calls);
     if (share >= 0)
         finding_number(work, f, "allocation_cost_share", share);
 }

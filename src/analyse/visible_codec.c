@@ -166,10 +166,15 @@ static int say_arguments(struct analysis *a) {
 
 /* ---- memory that was not made by malloc inside the call ---- */
 
+#define MANY_MESSAGES 16u
+
 struct use {
     uint32_t functions, patched; /* that compress, and those of them whose arguments are seen */
     uint64_t created, calls;
     uint64_t handed_over; /* blocks that the program took before and gave to the codec */
+    /* Messages whose outputs are large, as a rule; messages that had a large block for an output.
+     */
+    uint64_t messages, outputs, in_blocks;
     bool has_sites, has_large;
 };
 
@@ -181,6 +186,15 @@ static uint32_t codec_of_function(const struct profile_process *p, uint32_t func
 static bool compresses(const struct profile_process *p, uint32_t function) {
     return codec_of_function(p, function) &&
            p->codec_functions[function].direction != REGION_DECOMPRESS;
+}
+
+static void add_call(struct use *use, const struct profile_process *p,
+                     const struct profile_codec_call *call) {
+    use->calls += call->calls;
+    if (!call->calls || call->output_capacity / call->calls < p->configuration.large)
+        return;
+    use->messages += call->messages;
+    use->outputs += call->output_capacity / call->calls * call->messages;
 }
 
 static void add_functions(struct use *uses, const struct profile_process *p) {
@@ -196,19 +210,22 @@ static void add_functions(struct use *uses, const struct profile_process *p) {
             uses[codec_of_function(p, p->contexts[i].function)].created += p->contexts[i].created;
     for (uint32_t i = 0; i < p->codec_call_count; i++)
         if (compresses(p, p->codec_calls[i].function))
-            uses[codec_of_function(p, p->codec_calls[i].function)].calls += p->codec_calls[i].calls;
+            add_call(&uses[codec_of_function(p, p->codec_calls[i].function)], p,
+                     &p->codec_calls[i]);
 }
 
-/* A block that was made before the call and handed over is seen, at another site. */
-static void add_handed_over(struct use *uses, const struct profile_process *p,
-                            const struct profile_large *large) {
+/* Outputs, and blocks that were handed over, are seen at other sites than the codec's. */
+static void add_served(struct use *uses, const struct profile_process *p,
+                       const struct profile_large *large) {
     uint32_t call = large->served_call;
     uint32_t codec = call && call < p->codec_call_count
                          ? codec_of_function(p, p->codec_calls[call].function)
                          : CODEC_NONE;
     for (uint32_t c = 0; c < CODEC_COUNT; c++)
-        if (!codec || codec == c)
+        if (!codec || codec == c) {
             uses[c].handed_over += large->handed_over;
+            uses[c].in_blocks += large->output_allocs ? large->served : 0;
+        }
 }
 
 /* All sites, also those that the options leave out. */
@@ -221,7 +238,7 @@ static void add_sites(struct use *uses, const struct analysis *a) {
         for (uint32_t k = 0; k < site->cell_count; k++) {
             const struct profile_large *large = &p->cells[site->first_cell + k].large;
             use->has_large |= large->allocs && site->direction != REGION_DECOMPRESS;
-            add_handed_over(uses, p, large);
+            add_served(uses, p, large);
         }
     }
     for (uint32_t i = 0; i < a->site_count; i++) { /* those that only the report could name */
@@ -270,6 +287,25 @@ static int say_calls(struct analysis *a, const char *codec, const struct use *us
         codec, count, use->calls == 1 ? "time" : "times");
 }
 
+/* Of many messages few had their output in a block of malloc's. */
+static bool has_outputs_elsewhere(const struct use *use) {
+    return use->messages >= MANY_MESSAGES && use->in_blocks < use->messages / 2;
+}
+
+static int say_outputs(struct analysis *a, const char *codec, const struct use *use) {
+    char count[32], size[32], seen[32];
+    analyse_format_count(count, sizeof(count), use->messages - use->in_blocks);
+    analyse_format_count(seen, sizeof(seen), use->messages);
+    analyse_format_bytes(size, sizeof(size), use->outputs / use->messages);
+    return analyse_visible_say(
+        a, "codecs",
+        "%s wrote %s of %s messages to outputs, of %s on average, that lie in no block of "
+        "malloc's: "
+        "in a static buffer, on a stack, or in memory that the program takes elsewhere. Whether it "
+        "is taken anew for each message is not visible",
+        codec, count, seen, size);
+}
+
 static int say_memory(struct analysis *a) {
     struct use uses[CODEC_COUNT] = {0};
     char list[256] = "";
@@ -279,7 +315,9 @@ static int say_memory(struct analysis *a) {
     for (uint32_t c = 1; c < CODEC_COUNT && !error; c++) {
         const struct use *use = &uses[c];
         const char *codec = codec_table_codec_name(c);
-        if (!codec || !use->functions || use->has_large)
+        if (codec && has_outputs_elsewhere(use))
+            error = say_outputs(a, codec, use);
+        if (error || !codec || !use->functions || use->has_large)
             continue;
         if (use->handed_over)
             error = say_handed_over(a, codec, use);

@@ -28,6 +28,21 @@ else
     not_ok "memory from a pool" "exit status $?"
 fi
 
+# Their calls are seen, but no block that was their output.
+build elsewhere -D_GNU_SOURCE -lzstd
+fresh
+if under mode:default "$TMPDIR/elsewhere" raw; then
+    says "outputs from elsewhere" 'says("zstd wrote 40 of 40 messages to outputs", "in no block of malloc")'
+else
+    not_ok "outputs from elsewhere" "exit status $?"
+fi
+fresh
+if under mode:default "$TMPDIR/elsewhere" malloc; then
+    says "outputs of malloc" 'same("said", [s for s in said if " wrote " in s], [])'
+else
+    not_ok "outputs of malloc" "exit status $?"
+fi
+
 # Debian's zstd: libzstd linked statically, stripped.
 if zstd=$(command -v zstd) && ! nm "$zstd" 2>/dev/null | grep -q .; then
     fresh

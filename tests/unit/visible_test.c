@@ -100,6 +100,39 @@ static void test_a_codec_that_works_in_a_pool(void **state) {
     assert_int_equal(said(&s, "codecs", "zlib made"), 0);
 }
 
+static void test_outputs_from_elsewhere(void **state) {
+    (void)state;
+    struct scene s;
+    set(&s);
+    struct profile_process *p = &s.fake.process;
+    add_function(&s, "deflate", CODEC_ZLIB, CODEC_STREAM);
+    s.calls[1] = (struct profile_codec_call){
+        .function = 2, .calls = 100, .messages = 50, .output_capacity = 100 * 65536};
+    p->codec_calls = s.calls;
+    p->codec_call_count = 2;
+    assert_int_equal(said(&s, "codecs",
+                          "zlib wrote 50 of 50 messages to outputs, of 64.0 KiB on average, that lie "
+                          "in no block of malloc's"),
+                     1);
+    /* A buffer that is kept serves them all. */
+    struct profile_large *large = &s.fake.cells[FAKE_SINGLE].large;
+    *large = (struct profile_large){
+        .allocs = 1, .output_allocs = 1, .served = 24, .served_call = 1};
+    assert_int_equal(said(&s, "codecs", "zlib wrote 26 of 50 messages"), 1);
+    large->served = 25;
+    assert_int_equal(said(&s, "codecs", "zlib wrote"), 0);
+    large->output_allocs = 0; /* a workspace serves messages, too */
+    assert_int_equal(said(&s, "codecs", "zlib wrote"), 1);
+    s.calls[1].output_capacity--; /* smaller blocks are not known one by one */
+    assert_int_equal(said(&s, "codecs", "zlib wrote"), 0);
+    s.calls[1].output_capacity = UINT64_MAX;
+    s.calls[1].messages = 15;
+    assert_int_equal(said(&s, "codecs", "zlib wrote"), 0);
+    s.calls[1].messages = 50;
+    s.calls[1].calls = 0;
+    assert_int_equal(said(&s, "codecs", "zlib wrote"), 0);
+}
+
 static void test_workspaces_of_malloc_are_seen(void **state) {
     (void)state;
     struct scene s;
@@ -237,6 +270,7 @@ static void test_go(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_codec_that_works_in_a_pool),
+        cmocka_unit_test(test_outputs_from_elsewhere),
         cmocka_unit_test(test_workspaces_of_malloc_are_seen),
         cmocka_unit_test(test_arguments),
         cmocka_unit_test(test_mappings),
