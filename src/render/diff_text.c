@@ -10,6 +10,7 @@
 #define AFTER 48u
 #define CHANGE 62u
 #define FRAMES 4u
+#define COMMAND 60
 
 static const char *unit_in_words(enum compare_unit unit) {
     static const char *const words[COMPARE_UNITS] = {
@@ -66,10 +67,34 @@ static enum style style_of(enum compare_verdict verdict) {
 
 /* ---- the two sides ---- */
 
-static void add_side(struct line *line, const char *name, const struct compare_side *side) {
+/* The argument in which a command differs from the other one; all of it, if it differs in none. */
+static const char *find_difference(const char *command, const char *other) {
+    const char *argument = command;
+    size_t i = 0;
+    for (; command[i] && command[i] == other[i]; i++)
+        if (command[i] == ' ')
+            argument = command + i + 1;
+    return command[i] == other[i] ? command : argument;
+}
+
+/* Commands are long, and what tells two of them apart is often at the end: that is kept. */
+static void add_command(struct line *line, const char *command, const char *other) {
+    const char *rest = find_difference(command, other);
+    if (strlen(command) <= COMMAND || rest - command < COMMAND / 2) {
+        line_add_name(line, BOLD, command, COMMAND);
+        return;
+    }
+    line_add_name(line, BOLD, command, COMMAND / 2);
+    line_add(line, DIM, " ");
+    line_add_name(line, BOLD, rest, COMMAND / 2);
+}
+
+static void add_side(struct line *line, const char *name, const struct compare_side *side,
+                     const struct compare_side *other) {
     char x[32], y[32];
     line_add(line, TITLE, "%-7s", name);
-    line_add_name(line, BOLD, side->command ? side->command : "(nothing)", 60);
+    add_command(line, side->command ? side->command : "(nothing)",
+                other->command ? other->command : "(nothing)");
     line_end(line);
     line_pad(line, 7);
     line_add(line, PLAIN, "%u %s · %.3g s · %s in %s blocks", side->processes,
@@ -231,8 +256,8 @@ static void add_sites(struct line *line, const struct compare *c) {
 
 int render_diff_text(const struct render_text *text, const struct compare *c) {
     struct line line = {.text = text};
-    add_side(&line, "before", &c->sides[COMPARE_BEFORE]);
-    add_side(&line, "after", &c->sides[COMPARE_AFTER]);
+    add_side(&line, "before", &c->sides[COMPARE_BEFORE], &c->sides[COMPARE_AFTER]);
+    add_side(&line, "after", &c->sides[COMPARE_AFTER], &c->sides[COMPARE_BEFORE]);
     add_missing(&line, c);
     add_metrics(&line, c);
     add_findings(&line, c);

@@ -96,6 +96,14 @@ await check('diff_print', async () => {
 await check('diff_quiet', async () => same(page.complaints, [], 'complaints'));
 for (const [name, options] of [['light', {}], ['dark', { dark: true, hash: '#site-1' }], ['phone', { width: 390, hash: '#site-1' }], ['phone_dark', { width: 390, dark: true }]])
   await check(`diff_${name}`, async () => decent(await open(diff, options), `diff_${name}`, options));
+await check('diff_commands', async () => {
+  const phone = await open(diff, { width: 390 });
+  const cut = await phone.$$eval('.side .command', (all) => all.filter((c) => c.scrollHeight > c.clientHeight).length);
+  same(cut, 0, 'commands whose end has to be scrolled to');
+  const last = await phone.$$eval('.side .command', (all) => all.map((c) => c.lastElementChild.textContent));
+  same(last, ['zlib', 'zstd'], 'the last arguments');
+  await phone.context().close();
+});
 await check('diff_equal', async () => {
   const two = await open(equal);
   await all(two);

@@ -17,6 +17,9 @@ const SECTIONS = [
   ['method', 'How to read this', method],
 ];
 
+/** The arguments of a command, each of which is broken only where it has to be. */
+const argumentsOf = (command) => command.split(' ').flatMap((word) => [el('code', {}, word), ' ']);
+
 function side(name, of) {
   const facts = [
     `${of.processes} ${of.processes === 1 ? 'process' : 'processes'}`, format.time(of.seconds * 1e9),
@@ -25,7 +28,7 @@ function side(name, of) {
     of.calls ? `${format.bytes(of.source_bytes)} → ${format.bytes(of.produced_bytes)}` : null,
   ];
   return el('div', { class: 'side' }, el('p', { class: 'title' }, name),
-    el('p', { class: 'command', tabindex: 0, role: 'region', 'aria-label': `Command, ${name.toLowerCase()}` }, el('code', {}, of.command || '(nothing)')),
+    el('p', { class: 'command', tabindex: 0, role: 'region', 'aria-label': `Command, ${name.toLowerCase()}` }, ...argumentsOf(of.command || '(nothing)')),
     el('p', { class: 'quiet' }, facts.filter(Boolean).join(' · ')));
 }
 
