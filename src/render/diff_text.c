@@ -120,6 +120,18 @@ static void add_missing(struct line *line, const struct compare *c) {
     line_end(line);
 }
 
+/* Why figures are not those of a message, where there are messages. */
+static void add_other_messages(struct line *line, const struct compare *c) {
+    double ratio = compare_message_ratio(c);
+    if (c->unit != COMPARE_SOURCE_BYTE || !compare_messages_are_others(c))
+        return;
+    line_pad(line, 7);
+    line_add(line, WARN,
+             "messages are %.3g times as large %s: these are figures of a byte of source",
+             ratio > 1 ? ratio : 1 / ratio, ratio > 1 ? "after" : "before");
+    line_end(line);
+}
+
 /* ---- figures ---- */
 
 static const struct {
@@ -259,6 +271,7 @@ int render_diff_text(const struct render_text *text, const struct compare *c) {
     add_side(&line, "before", &c->sides[COMPARE_BEFORE], &c->sides[COMPARE_AFTER]);
     add_side(&line, "after", &c->sides[COMPARE_AFTER], &c->sides[COMPARE_BEFORE]);
     add_missing(&line, c);
+    add_other_messages(&line, c);
     add_metrics(&line, c);
     add_findings(&line, c);
     add_sites(&line, c);

@@ -131,6 +131,58 @@ static void test_twice_as_long_is_not_twice_as_bad(void **state) {
     compare_free(&c);
 }
 
+/* A part of what there is of all that goes with messages: workspaces and messages themselves. */
+static void send_fewer(struct fake *f, double part) {
+    for (unsigned i = FAKE_WORKSPACE_1; i <= FAKE_WORKSPACE_2; i++) {
+        struct profile_cell *cell = &f->cells[i];
+        cell->allocs = (uint64_t)((double)cell->allocs * part);
+        cell->bytes = (uint64_t)((double)cell->bytes * part);
+    }
+    for (unsigned i = 0; i < FAKE_CALLS; i++)
+        f->codec_calls[i].messages = (uint64_t)((double)f->codec_calls[i].messages * part);
+}
+
+/* Batches of four times as many lines: a remedy, which by message is none. */
+static void test_larger_messages_are_compared_by_source_byte(void **state) {
+    (void)state;
+    struct fake before, after;
+    fake_init(&before);
+    fake_init(&after);
+    lengthen(&before, 4);
+    lengthen(&after, 4);
+    send_fewer(&after, 0.25);
+    struct compare c = compare(&before, &after, COMPARE_BEST);
+    assert_int_equal(c.unit, COMPARE_SOURCE_BYTE);
+    assert_true(fabs(compare_message_ratio(&c) - 4) < 0.1);
+    assert_int_equal(workspace(&c)->bytes.verdict, COMPARE_LESS);
+    compare_free(&c);
+    c = compare(&after, &before, COMPARE_BEST);
+    assert_int_equal(c.unit, COMPARE_SOURCE_BYTE);
+    assert_int_equal(workspace(&c)->bytes.verdict, COMPARE_MORE);
+    compare_free(&c);
+    c = compare(&before, &after, COMPARE_MESSAGE); /* as asked for */
+    assert_int_equal(workspace(&c)->bytes.verdict, COMPARE_SAME);
+    compare_free(&c);
+}
+
+/* A longer run, whose batches have some lines more as time has it: what is made for a line is more
+ * for a message, and is more for a process, and is no change. */
+static void test_what_is_made_for_a_line_is_the_same(void **state) {
+    (void)state;
+    struct fake before, after;
+    fake_init(&before);
+    fake_init(&after);
+    lengthen(&before, 100);
+    lengthen(&after, 400);
+    send_fewer(&after, 0.6);
+    struct compare c = compare(&before, &after, COMPARE_BEST);
+    assert_int_equal(c.unit, COMPARE_MESSAGE);
+    assert_int_equal(c.changed_count, 0);
+    for (uint32_t i = 0; i < c.metric_count; i++)
+        assert_int_equal(c.metrics[i].change.verdict, COMPARE_SAME);
+    compare_free(&c);
+}
+
 static void test_a_change_is_found(void **state) {
     (void)state;
     struct fake before, after;
@@ -202,6 +254,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stacks_match_across_builds),
         cmocka_unit_test(test_twice_as_long_is_not_twice_as_bad),
+        cmocka_unit_test(test_larger_messages_are_compared_by_source_byte),
+        cmocka_unit_test(test_what_is_made_for_a_line_is_the_same),
         cmocka_unit_test(test_a_change_is_found),
         cmocka_unit_test(test_few_blocks_say_little),
         cmocka_unit_test(test_nothing_to_compare_by),
