@@ -28,8 +28,10 @@ static const char *unit_in_words(enum compare_unit unit) {
 enum form { BYTES, COUNT, TIME, RATIO };
 
 static const char *number(char *out, size_t size, enum form form, double value) {
-    if (form == RATIO || (value > 0 && value < 100 && form != TIME))
-        snprintf(out, size, form == BYTES ? "%.3g B" : "%.3g", value);
+    static const char *const small[] = {
+        [BYTES] = "%.3g B", [COUNT] = "%.3g", [TIME] = "%.3g ns", [RATIO] = "%.3g"};
+    if (form == RATIO || (value > 0 && value < 100))
+        snprintf(out, size, small[form], value);
     else if (form == BYTES)
         analyse_format_bytes(out, size, analyse_whole(value + 0.5));
     else if (form == TIME)
