@@ -16,22 +16,25 @@ static const char *unit_in_words(enum compare_unit unit) {
     static const char *const words[COMPARE_UNITS] = {
         [COMPARE_BEST] = "",
         [COMPARE_MESSAGE] = "a message",
-        [COMPARE_SOURCE_BYTE] = "a source byte",
+        [COMPARE_SOURCE_BYTE] = "a MiB of source",
         [COMPARE_SECOND] = "a second",
         [COMPARE_RUN] = "a run",
     };
     return words[unit];
 }
 
-/* ---- numbers: a source byte costs less than one of anything ---- */
+/* A source byte costs less than one of anything: people are told of a MiB. */
+static double per_unit(const struct compare *c, double value) {
+    return c->unit == COMPARE_SOURCE_BYTE ? value * 1048576 : value;
+}
+
+/* ---- numbers ---- */
 
 enum form { BYTES, COUNT, TIME, RATIO };
 
 static const char *number(char *out, size_t size, enum form form, double value) {
-    static const char *const small[] = {
-        [BYTES] = "%.3g B", [COUNT] = "%.3g", [TIME] = "%.3g ns", [RATIO] = "%.3g"};
-    if (form == RATIO || (value > 0 && value < 100))
-        snprintf(out, size, small[form], value);
+    if (form == RATIO || (value > 0 && value < 100 && form != TIME))
+        snprintf(out, size, form == BYTES ? "%.3g B" : "%.3g", value);
     else if (form == BYTES)
         analyse_format_bytes(out, size, analyse_whole(value + 0.5));
     else if (form == TIME)
@@ -129,7 +132,7 @@ static void add_other_messages(struct line *line, const struct compare *c) {
         return;
     line_pad(line, 7);
     line_add(line, WARN,
-             "messages are %.3g times as large %s: these are figures of a byte of source",
+             "messages are %.3g times as large %s: these are figures of a MiB of source",
              ratio > 1 ? ratio : 1 / ratio, ratio > 1 ? "after" : "before");
     line_end(line);
 }
@@ -154,8 +157,20 @@ static const struct {
     {"peak_live_bytes", "peak of live bytes, at least", BYTES},
 };
 
-static void add_metric(struct line *line, const struct compare_metric *metric) {
+/* Why figures that differ are no change. */
+static const char *excuse_of(const struct compare *c, const struct compare_change *change) {
+    double larger = change->before > change->after ? change->before : change->after;
+    double difference = fabs(change->after - change->before);
+    return difference <= change->error           ? "within chance"
+           : difference <= c->tolerance * larger ? "too little to count"
+                                                 : "not so by the other units";
+}
+
+static void add_metric(struct line *line, const struct compare *c,
+                       const struct compare_metric *metric) {
     const struct compare_change *change = &metric->change;
+    double before = metric->per_unit ? per_unit(c, change->before) : change->before;
+    double after = metric->per_unit ? per_unit(c, change->after) : change->after;
     unsigned i = 0;
     char text[32];
     while (i < ARRAY_SIZE(figures) && strcmp(figures[i].name, metric->name) != 0)
@@ -165,14 +180,14 @@ static void add_metric(struct line *line, const struct compare_metric *metric) {
     line_pad(line, INDENT);
     line_add(line, PLAIN, "%s", figures[i].words);
     line_pad(line, BEFORE);
-    line_add(line, PLAIN, "%11s", number(text, sizeof(text), figures[i].form, change->before));
+    line_add(line, PLAIN, "%11s", number(text, sizeof(text), figures[i].form, before));
     line_pad(line, AFTER);
-    line_add(line, BOLD, "%11s", number(text, sizeof(text), figures[i].form, change->after));
+    line_add(line, BOLD, "%11s", number(text, sizeof(text), figures[i].form, after));
     line_pad(line, CHANGE);
     line_add(line, style_of(change->verdict), "%s",
              relation(text, sizeof(text), change->before, change->after));
     if (change->error >= 0 && change->verdict == COMPARE_SAME && strcmp(text, "=") != 0)
-        line_add(line, DIM, " (within chance)");
+        line_add(line, DIM, " (%s)", excuse_of(c, change));
     line_end(line);
 }
 
@@ -191,7 +206,7 @@ static void add_metrics(struct line *line, const struct compare *c) {
             line_end(line);
             whole = true;
         }
-        add_metric(line, &c->metrics[i]);
+        add_metric(line, c, &c->metrics[i]);
     }
 }
 
@@ -229,9 +244,9 @@ static void add_site(struct line *line, const struct compare *c, const struct co
     char text[32];
     line_pad(line, INDENT);
     line_add(line, style_of(change->verdict), "%-5s", compare_verdict_name(change->verdict));
-    line_add(line, BOLD, "%s", number(text, sizeof(text), BYTES, change->before));
+    line_add(line, BOLD, "%s", number(text, sizeof(text), BYTES, per_unit(c, change->before)));
     line_add(line, PLAIN, " → ");
-    line_add(line, BOLD, "%s", number(text, sizeof(text), BYTES, change->after));
+    line_add(line, BOLD, "%s", number(text, sizeof(text), BYTES, per_unit(c, change->after)));
     if (c->unit != COMPARE_RUN)
         line_add(line, DIM, " %s", unit_in_words(c->unit));
     if (change->before > 0 && change->after > 0)

@@ -112,7 +112,7 @@ await check('diff_equal', async () => {
   yes(await data(two) > 0, 'no site');
   same(await two.locator('.flame .box:not(.unchanged)').count(), 0, 'coloured boxes');
   const costs = await two.$$eval('#balance figcaption', (all) => all.map((c) => c.textContent));
-  same(costs.filter((t) => !/not judged|the same|within chance|too little/.test(t)), [], 'judged');
+  same(costs.filter((t) => !/not judged|the same|within chance|too little|not so/.test(t)), [], 'judged');
   await decent(two, 'diff_equal');
 });
 await check('diff_hostile', async () => {

@@ -36,7 +36,7 @@ function side(name, of) {
 function others({ per, before, after }) {
   const ratio = (after.source_bytes / after.messages) / (before.source_bytes / before.messages);
   if (per !== 'source-byte' || !(ratio > 2 || ratio < 0.5)) return null;
-  return `Messages are ${format.ratio(Math.max(ratio, 1 / ratio))} times as large ${ratio > 1 ? 'after' : 'before'}: these are figures of a byte of source.`;
+  return `Messages are ${format.ratio(Math.max(ratio, 1 / ratio))} times as large ${ratio > 1 ? 'after' : 'before'}: these are figures of a MiB of source.`;
 }
 
 function overview(diff) {
@@ -53,7 +53,7 @@ function method(diff) {
       'Stacks are matched by the names of their functions, not by address.',
     `A change is larger than ${format.percent(diff.tolerance)}, and larger than chance makes it: that of the run, and that of sampling. ` +
       'The error is chosen so that of all comparisons of equal runs 95 in 100 name no change at all. Other input, or other settings, are a change and not chance.',
-    'Places that have nothing to do with codec calls count as changed only if they did so for a message, for a byte of source and for a process.',
+    'Places that have nothing to do with codec calls count as changed only if they did so for a message, by source and for a process.',
     `${format.count(diff.sites_changed)} of ${format.count(diff.sites_compared)} places changed.`,
   ].map((text) => el('p', {}, text));
 }
