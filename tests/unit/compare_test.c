@@ -206,6 +206,24 @@ static void test_a_change_is_found(void **state) {
     compare_free(&c);
 }
 
+/* Processor time, which is measured of some calls, does not exceed the time of all. */
+static void test_processor_time_is_within_time(void **state) {
+    (void)state;
+    struct fake f;
+    fake_init(&f);
+    f.codec_calls[FAKE_COMPRESS].cpu_ns = 3 * f.codec_calls[FAKE_COMPRESS].ns;
+    struct compare c = compare(&f, &f, COMPARE_RUN);
+    double ns = 0, cpu_ns = 0;
+    for (uint32_t i = 0; i < c.metric_count; i++) {
+        if (strcmp(c.metrics[i].name, "codec_ns") == 0)
+            ns = c.metrics[i].change.after;
+        if (strcmp(c.metrics[i].name, "codec_cpu_ns") == 0)
+            cpu_ns = c.metrics[i].change.after;
+    }
+    assert_true(ns > 0 && cpu_ns == ns);
+    compare_free(&c);
+}
+
 /* The same two figures: of many blocks a change, of few of them chance. */
 static void test_few_blocks_say_little(void **state) {
     (void)state;
@@ -257,6 +275,7 @@ int main(void) {
         cmocka_unit_test(test_larger_messages_are_compared_by_source_byte),
         cmocka_unit_test(test_what_is_made_for_a_line_is_the_same),
         cmocka_unit_test(test_a_change_is_found),
+        cmocka_unit_test(test_processor_time_is_within_time),
         cmocka_unit_test(test_few_blocks_say_little),
         cmocka_unit_test(test_nothing_to_compare_by),
     };
