@@ -54,6 +54,29 @@ static void test_stacks_match_across_builds(void **state) {
     stacks_free(&s);
 }
 
+/* The program may have another name in the next build; a library under another name is another one.
+ */
+static void test_the_program_may_be_renamed(void **state) {
+    (void)state;
+    struct stacks s = {0};
+    struct place *places[3];
+    for (unsigned i = 0; i < 3; i++) {
+        const struct analyse_frame frames[] = {
+            {.function = "work",
+             .module = i ? "/opt/producer-2" : "/usr/bin/producer-1",
+             .module_flags = i < 2 ? REGION_MODULE_EXECUTABLE : 0},
+            {.function = "main", .module = "libmain.so"},
+        };
+        struct analyse_stack stack = {frames, ARRAY_SIZE(frames)};
+        assert_non_null(places[i] = stacks_find(&s, &stack));
+        stacks_forget(&s);
+    }
+    assert_ptr_equal(places[0], places[1]);
+    assert_ptr_not_equal(places[0], places[2]);
+    assert_string_equal(s.numbers[places[1]->frames[0]]->module, "producer-1");
+    stacks_free(&s);
+}
+
 /* ---- changes ---- */
 
 static const struct compare_options options = {.tolerance = 0.05};
@@ -271,6 +294,7 @@ static void test_nothing_to_compare_by(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stacks_match_across_builds),
+        cmocka_unit_test(test_the_program_may_be_renamed),
         cmocka_unit_test(test_twice_as_long_is_not_twice_as_bad),
         cmocka_unit_test(test_larger_messages_are_compared_by_source_byte),
         cmocka_unit_test(test_what_is_made_for_a_line_is_the_same),
