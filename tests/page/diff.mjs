@@ -94,7 +94,7 @@ await check('diff_print', async () => {
   await page.emulateMedia({ media: 'screen' });
 });
 await check('diff_quiet', async () => same(page.complaints, [], 'complaints'));
-for (const [name, options] of [['light', {}], ['dark', { dark: true, hash: '#site-1' }], ['phone', { width: 390, hash: '#site-1' }], ['phone_dark', { width: 390, dark: true }]])
+for (const [name, options] of [['light', {}], ['dark', { dark: true, hash: '#site-1' }], ['phone', { width: 390, hash: '#site-1' }], ['small_phone', { width: 320, hash: '#site-1' }], ['phone_dark', { width: 390, dark: true }]])
   await check(`diff_${name}`, async () => decent(await open(diff, options), `diff_${name}`, options));
 await check('diff_commands', async () => {
   const phone = await open(diff, { width: 390 });
