@@ -84,7 +84,8 @@ static void add_calls(struct compare_side *side, const struct profile_process *p
         side->source_bytes += call->source_bytes;
         side->produced_bytes += call->produced_bytes;
         side->ns += call->ns;
-        side->cpu_ns += call->cpu_ns;
+        /* Of calls that take a microsecond, measuring takes as long: never more than their time. */
+        side->cpu_ns += call->cpu_ns < call->ns ? call->cpu_ns : call->ns;
         side->page_faults += call->page_faults;
     }
 }
@@ -221,9 +222,31 @@ static double units_of(const struct compare_side *side, enum compare_unit unit) 
     }
 }
 
+double compare_message_ratio(const struct compare *c) {
+    const struct compare_side *a = &c->sides[COMPARE_BEFORE], *b = &c->sides[COMPARE_AFTER];
+    if (!a->messages || !b->messages || !a->source_bytes || !b->source_bytes)
+        return 0;
+    return ((double)b->source_bytes / (double)b->messages) /
+           ((double)a->source_bytes / (double)a->messages);
+}
+
+/* How many lines fall into a batch is a matter of time, too: so messages are others only where one
+ * is worth two. */
+bool compare_messages_are_others(const struct compare *c) {
+    double ratio = compare_message_ratio(c);
+    return ratio > 0 && (ratio > 2 || ratio < 0.5);
+}
+
+/* Of messages that became others, larger batches above all, one before and one after are not the
+ * same work; a byte of source is. */
+static enum compare_unit best_unit(const struct compare *c) {
+    if (!c->sides[COMPARE_BEFORE].messages || !c->sides[COMPARE_AFTER].messages)
+        return COMPARE_RUN;
+    return compare_messages_are_others(c) ? COMPARE_SOURCE_BYTE : COMPARE_MESSAGE;
+}
+
 static int set_units(struct compare *c, enum compare_unit unit) {
-    bool both = c->sides[0].messages && c->sides[1].messages;
-    c->unit = unit != COMPARE_BEST ? unit : both ? COMPARE_MESSAGE : COMPARE_RUN;
+    c->unit = unit != COMPARE_BEST ? unit : best_unit(c);
     for (unsigned i = 0; i < 2; i++) {
         c->units[i] = units_of(&c->sides[i], c->unit);
         if (!(c->units[i] > 0))

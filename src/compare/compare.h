@@ -16,7 +16,8 @@ enum compare_which { COMPARE_BEFORE, COMPARE_AFTER };
 
 /* What figures are divided by. */
 enum compare_unit {
-    COMPARE_BEST, /* messages where both sides have seen them, else the run */
+    COMPARE_BEST, /* messages where both sides have seen them, source bytes where these messages are
+                     of another size, else the run */
     COMPARE_MESSAGE,
     COMPARE_SOURCE_BYTE,
     COMPARE_SECOND,
@@ -99,6 +100,11 @@ int compare_add(struct compare *c, enum compare_which which, const struct analys
 /* Fills all but `sides`. -ENODATA: one side has none of the unit. */
 int compare_finish(struct compare *c, const struct compare_options *options);
 void compare_free(struct compare *c);
+
+/* A message after, in bytes of source, as a multiple of one before; 0 = not known. */
+double compare_message_ratio(const struct compare *c);
+/* So that figures of a message would compare what is not the same work. */
+bool compare_messages_are_others(const struct compare *c);
 
 const char *compare_unit_name(enum compare_unit unit);          /* "message" */
 const char *compare_verdict_name(enum compare_verdict verdict); /* "more" */

@@ -18,7 +18,7 @@ struct frame {
     const char *function; /* NULL = not known; both point into key */
     const char *module;   /* NULL = none */
     uint64_t offset;
-    char key[]; /* module, zero, function or offset, zero */
+    char key[]; /* module, zero, function or offset, zero; then the module that is shown */
 };
 
 struct place {

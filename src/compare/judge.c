@@ -31,13 +31,25 @@ static double error_of(double z, double before, double units_before, double afte
     return z * sqrt(before / (units_before * units_before) + after / (units_after * units_after));
 }
 
+/* What has nothing to do with messages may be made once a process; or for each line or record, of
+ * which a message has now more and now fewer, as time has it. Such a thing changed only if it did
+ * so by these units, too. Returns how many of them there are. */
+#define OTHERS 2
+static unsigned list_others(const struct compare *c, double (*others)[2]) {
+    for (unsigned i = 0; i < 2; i++) {
+        others[0][i] = c->sides[i].processes;
+        others[1][i] = (double)c->sides[i].source_bytes;
+    }
+    return others[1][0] > 0 && others[1][1] > 0 ? 2 : 1;
+}
+
 /* ---- figures of the whole ---- */
 
 enum how {
-    TOLD,         /* only */
-    JUDGED,       /* by the unit */
-    JUDGED_TWICE, /* and by process: what a program does once has nothing to do with messages */
-    AS_IT_IS      /* told, and not divided */
+    TOLD,             /* only */
+    JUDGED,           /* by the unit */
+    JUDGED_BY_OTHERS, /* and by each other unit */
+    AS_IT_IS          /* told, and not divided */
 };
 
 static void add(struct compare *c, const char *name, enum how how, double before, double after,
@@ -45,12 +57,14 @@ static void add(struct compare *c, const char *name, enum how how, double before
     bool per_unit = how != AS_IT_IS;
     struct compare_change change = {.before = per_unit ? before / c->units[0] : before,
                                     .after = per_unit ? after / c->units[1] : after,
-                                    .error = how == JUDGED || how == JUDGED_TWICE ? error : -1};
+                                    .error = how == JUDGED || how == JUDGED_BY_OTHERS ? error : -1};
     if (change.error >= 0)
         change.verdict = judge(change.before, change.after, error, options->tolerance);
-    if (how == JUDGED_TWICE && judge(before / c->sides[0].processes, after / c->sides[1].processes,
-                                     0, options->tolerance) != change.verdict)
-        change.verdict = COMPARE_SAME;
+    double others[OTHERS][2];
+    for (unsigned i = how == JUDGED_BY_OTHERS ? list_others(c, others) : 0; i-- > 0;)
+        if (judge(before / others[i][0], after / others[i][1], 0, options->tolerance) !=
+            change.verdict)
+            change.verdict = COMPARE_SAME;
     c->metrics[c->metric_count++] = (struct compare_metric){name, per_unit, change};
 }
 
@@ -62,7 +76,7 @@ static double part(uint64_t of, uint64_t all) {
 int judge_metrics(struct compare *c, const struct compare_options *o) {
     const struct compare_side *a = &c->sides[0], *b = &c->sides[1];
     const double z = errors_of(4), *u = c->units;
-    enum how whole = c->unit == COMPARE_SECOND ? TOLD : JUDGED_TWICE;
+    enum how whole = c->unit == COMPARE_SECOND ? TOLD : JUDGED_BY_OTHERS;
     c->metrics = calloc(METRICS_MAX, sizeof(*c->metrics));
     if (!c->metrics)
         return -ENOMEM;
@@ -112,16 +126,15 @@ static struct compare_change change_of(const struct judging *j, const struct pla
     return change;
 }
 
-/* What has to do with messages is judged by message. Other sites may be made once a process as well
- * as for each message: those changed only if they did so both ways. */
+/* What has to do with messages is judged by message, all else by the other units, too. */
 static struct compare_change judge_site(const struct judging *j, const struct place *place) {
-    const double processes[] = {j->c->sides[0].processes, j->c->sides[1].processes};
+    double others[OTHERS][2];
     struct compare_change change = change_of(j, place, j->c->units);
     if (change.before < j->worth && change.after < j->worth)
         change.verdict = COMPARE_SAME;
-    if (change.verdict != COMPARE_SAME && !place->serves &&
-        change_of(j, place, processes).verdict != change.verdict)
-        change.verdict = COMPARE_SAME;
+    for (unsigned i = place->serves ? 0 : list_others(j->c, others); i-- > 0;)
+        if (change_of(j, place, others[i]).verdict != change.verdict)
+            change.verdict = COMPARE_SAME;
     return change;
 }
 

@@ -25,24 +25,30 @@ static size_t without_suffix(const char *function) {
     return length;
 }
 
+/* The program is the same one under another name: producer-1.2, producer.new. */
+static const char PROGRAM[] = "/program";
+
+/* Behind its key stands the name that is shown. */
 static struct frame *make(const struct analyse_frame *from, size_t *size) {
     char offset[24];
     const char *slash = from->module ? strrchr(from->module, '/') : NULL;
-    const char *module = slash ? slash + 1 : from->module ? from->module : "";
-    size_t module_length = without_version(module);
+    const char *shown = slash ? slash + 1 : from->module ? from->module : "";
+    const char *module = from->module_flags & REGION_MODULE_EXECUTABLE ? PROGRAM : shown;
+    size_t module_length = without_version(module), shown_length = without_version(shown);
     const char *what = from->function ? from->function : offset;
     /* Outside every module there is code that was made at run time: its address says nothing. */
     snprintf(offset, sizeof(offset), "+%" PRIx64, from->module ? from->offset : 0);
     size_t length = from->function ? without_suffix(what) : strlen(offset);
-    struct frame *frame = calloc(1, sizeof(*frame) + module_length + length + 2);
+    *size = module_length + length + 2;
+    struct frame *frame = calloc(1, sizeof(*frame) + *size + shown_length + 1);
     if (!frame)
         return NULL;
     memcpy(frame->key, module, module_length);
     memcpy(frame->key + module_length + 1, what, length);
-    frame->module = from->module ? frame->key : NULL;
+    memcpy(frame->key + *size, shown, shown_length);
+    frame->module = from->module ? frame->key + *size : NULL;
     frame->function = from->function ? frame->key + module_length + 1 : NULL;
     frame->offset = from->module ? from->offset : 0;
-    *size = module_length + length + 2;
     return frame;
 }
 

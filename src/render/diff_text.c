@@ -10,19 +10,25 @@
 #define AFTER 48u
 #define CHANGE 62u
 #define FRAMES 4u
+#define COMMAND 60
 
 static const char *unit_in_words(enum compare_unit unit) {
     static const char *const words[COMPARE_UNITS] = {
         [COMPARE_BEST] = "",
         [COMPARE_MESSAGE] = "a message",
-        [COMPARE_SOURCE_BYTE] = "a source byte",
+        [COMPARE_SOURCE_BYTE] = "a MiB of source",
         [COMPARE_SECOND] = "a second",
         [COMPARE_RUN] = "a run",
     };
     return words[unit];
 }
 
-/* ---- numbers: a source byte costs less than one of anything ---- */
+/* A source byte costs less than one of anything: people are told of a MiB. */
+static double per_unit(const struct compare *c, double value) {
+    return c->unit == COMPARE_SOURCE_BYTE ? value * 1048576 : value;
+}
+
+/* ---- numbers ---- */
 
 enum form { BYTES, COUNT, TIME, RATIO };
 
@@ -66,10 +72,34 @@ static enum style style_of(enum compare_verdict verdict) {
 
 /* ---- the two sides ---- */
 
-static void add_side(struct line *line, const char *name, const struct compare_side *side) {
+/* The argument in which a command differs from the other one; all of it, if it differs in none. */
+static const char *find_difference(const char *command, const char *other) {
+    const char *argument = command;
+    size_t i = 0;
+    for (; command[i] && command[i] == other[i]; i++)
+        if (command[i] == ' ')
+            argument = command + i + 1;
+    return command[i] == other[i] ? command : argument;
+}
+
+/* Commands are long, and what tells two of them apart is often at the end: that is kept. */
+static void add_command(struct line *line, const char *command, const char *other) {
+    const char *rest = find_difference(command, other);
+    if (strlen(command) <= COMMAND || rest - command < COMMAND / 2) {
+        line_add_name(line, BOLD, command, COMMAND);
+        return;
+    }
+    line_add_name(line, BOLD, command, COMMAND / 2);
+    line_add(line, DIM, " ");
+    line_add_name(line, BOLD, rest, COMMAND / 2);
+}
+
+static void add_side(struct line *line, const char *name, const struct compare_side *side,
+                     const struct compare_side *other) {
     char x[32], y[32];
     line_add(line, TITLE, "%-7s", name);
-    line_add_name(line, BOLD, side->command ? side->command : "(nothing)", 60);
+    add_command(line, side->command ? side->command : "(nothing)",
+                other->command ? other->command : "(nothing)");
     line_end(line);
     line_pad(line, 7);
     line_add(line, PLAIN, "%u %s · %.3g s · %s in %s blocks", side->processes,
@@ -95,6 +125,18 @@ static void add_missing(struct line *line, const struct compare *c) {
     line_end(line);
 }
 
+/* Why figures are not those of a message, where there are messages. */
+static void add_other_messages(struct line *line, const struct compare *c) {
+    double ratio = compare_message_ratio(c);
+    if (c->unit != COMPARE_SOURCE_BYTE || !compare_messages_are_others(c))
+        return;
+    line_pad(line, 7);
+    line_add(line, WARN,
+             "messages are %.3g times as large %s: these are figures of a MiB of source",
+             ratio > 1 ? ratio : 1 / ratio, ratio > 1 ? "after" : "before");
+    line_end(line);
+}
+
 /* ---- figures ---- */
 
 static const struct {
@@ -115,8 +157,20 @@ static const struct {
     {"peak_live_bytes", "peak of live bytes, at least", BYTES},
 };
 
-static void add_metric(struct line *line, const struct compare_metric *metric) {
+/* Why figures that differ are no change. */
+static const char *excuse_of(const struct compare *c, const struct compare_change *change) {
+    double larger = change->before > change->after ? change->before : change->after;
+    double difference = fabs(change->after - change->before);
+    return difference <= change->error           ? "within chance"
+           : difference <= c->tolerance * larger ? "too little to count"
+                                                 : "not so by the other units";
+}
+
+static void add_metric(struct line *line, const struct compare *c,
+                       const struct compare_metric *metric) {
     const struct compare_change *change = &metric->change;
+    double before = metric->per_unit ? per_unit(c, change->before) : change->before;
+    double after = metric->per_unit ? per_unit(c, change->after) : change->after;
     unsigned i = 0;
     char text[32];
     while (i < ARRAY_SIZE(figures) && strcmp(figures[i].name, metric->name) != 0)
@@ -126,14 +180,14 @@ static void add_metric(struct line *line, const struct compare_metric *metric) {
     line_pad(line, INDENT);
     line_add(line, PLAIN, "%s", figures[i].words);
     line_pad(line, BEFORE);
-    line_add(line, PLAIN, "%11s", number(text, sizeof(text), figures[i].form, change->before));
+    line_add(line, PLAIN, "%11s", number(text, sizeof(text), figures[i].form, before));
     line_pad(line, AFTER);
-    line_add(line, BOLD, "%11s", number(text, sizeof(text), figures[i].form, change->after));
+    line_add(line, BOLD, "%11s", number(text, sizeof(text), figures[i].form, after));
     line_pad(line, CHANGE);
     line_add(line, style_of(change->verdict), "%s",
              relation(text, sizeof(text), change->before, change->after));
     if (change->error >= 0 && change->verdict == COMPARE_SAME && strcmp(text, "=") != 0)
-        line_add(line, DIM, " (within chance)");
+        line_add(line, DIM, " (%s)", excuse_of(c, change));
     line_end(line);
 }
 
@@ -152,7 +206,7 @@ static void add_metrics(struct line *line, const struct compare *c) {
             line_end(line);
             whole = true;
         }
-        add_metric(line, &c->metrics[i]);
+        add_metric(line, c, &c->metrics[i]);
     }
 }
 
@@ -190,9 +244,9 @@ static void add_site(struct line *line, const struct compare *c, const struct co
     char text[32];
     line_pad(line, INDENT);
     line_add(line, style_of(change->verdict), "%-5s", compare_verdict_name(change->verdict));
-    line_add(line, BOLD, "%s", number(text, sizeof(text), BYTES, change->before));
+    line_add(line, BOLD, "%s", number(text, sizeof(text), BYTES, per_unit(c, change->before)));
     line_add(line, PLAIN, " → ");
-    line_add(line, BOLD, "%s", number(text, sizeof(text), BYTES, change->after));
+    line_add(line, BOLD, "%s", number(text, sizeof(text), BYTES, per_unit(c, change->after)));
     if (c->unit != COMPARE_RUN)
         line_add(line, DIM, " %s", unit_in_words(c->unit));
     if (change->before > 0 && change->after > 0)
@@ -231,9 +285,10 @@ static void add_sites(struct line *line, const struct compare *c) {
 
 int render_diff_text(const struct render_text *text, const struct compare *c) {
     struct line line = {.text = text};
-    add_side(&line, "before", &c->sides[COMPARE_BEFORE]);
-    add_side(&line, "after", &c->sides[COMPARE_AFTER]);
+    add_side(&line, "before", &c->sides[COMPARE_BEFORE], &c->sides[COMPARE_AFTER]);
+    add_side(&line, "after", &c->sides[COMPARE_AFTER], &c->sides[COMPARE_BEFORE]);
     add_missing(&line, c);
+    add_other_messages(&line, c);
     add_metrics(&line, c);
     add_findings(&line, c);
     add_sites(&line, c);

@@ -22,7 +22,7 @@ int main(int count, char **v) {
         if (reuse)
             make_more();
     }
-    return count != 4;
+    return count < 4;
 }
 C
 cc -O1 -g prog.c -o prog -lzstd || exit 99
@@ -45,4 +45,11 @@ echo "# contexts are kept, outputs are larger, and there is another block"
 squall diff old later | clean
 echo "# by run, one site"
 squall diff --per run --top 1 old later | clean | head -n 12
+echo "# commands whose difference is far behind"
+cp -r old far && rm far/* && squall run --quiet -o far/a.squall -- ./prog new 30 100000 \
+    --an-argument-that-is-so-long-that-what-follows-it-is-beyond-the-line --level=1
+cp -r far farther && rm farther/* && squall run --quiet -o farther/a.squall -- ./prog new 30 100000 \
+    --an-argument-that-is-so-long-that-what-follows-it-is-beyond-the-line --level=2
+squall diff far farther | grep -E '^(before|after)'
+squall diff far far | grep '^after'
 echo "# coloured: $(squall diff --color always old later | grep -c $'\033' | sed 's/[1-9][0-9]*/yes/')"

@@ -8,6 +8,9 @@ const page = await open(report);
 await check('findings', async () => {
   yes(await page.locator('.finding').count() > 0, 'no finding');
   yes(await page.locator('.finding .bars .fill').count() > 1, 'no picture');
+  const title = await page.locator('.finding h3').first().textContent();
+  yes(!/: |KiB/.test(title), `figures in the title: ${title}`);
+  yes(/KiB/.test(await page.locator('.finding .figures-of').first().textContent()), 'no figures below it');
 });
 await check('names', async () => yes((await page.textContent('#sites')).includes('deflateInit2_'), 'no deflateInit2_'));
 await check('sort', async () => {
@@ -125,6 +128,7 @@ await check('timeline_heat_codec', async () => {
   yes((await page.locator('#finding-1').boundingBox()).y < 900, 'the flag leads nowhere');
   yes(await page.locator('.heat tbody tr').count() > 2, 'no threads');
   yes((await page.textContent('#codec')).includes('deflate: messages by size'), 'no sizes');
+  yes(!(await page.textContent('#codec')).includes('deflateReset'), 'a function that is called by the codec only');
 });
 await check('light', async () => { await accessible(page); await picture(page, 'light'); });
 await check('toggle', async () => {

@@ -94,8 +94,16 @@ await check('diff_print', async () => {
   await page.emulateMedia({ media: 'screen' });
 });
 await check('diff_quiet', async () => same(page.complaints, [], 'complaints'));
-for (const [name, options] of [['light', {}], ['dark', { dark: true, hash: '#site-1' }], ['phone', { width: 390, hash: '#site-1' }], ['phone_dark', { width: 390, dark: true }]])
+for (const [name, options] of [['light', {}], ['dark', { dark: true, hash: '#site-1' }], ['phone', { width: 390, hash: '#site-1' }], ['small_phone', { width: 320, hash: '#site-1' }], ['phone_dark', { width: 390, dark: true }]])
   await check(`diff_${name}`, async () => decent(await open(diff, options), `diff_${name}`, options));
+await check('diff_commands', async () => {
+  const phone = await open(diff, { width: 390 });
+  const cut = await phone.$$eval('.side .command', (all) => all.filter((c) => c.scrollHeight > c.clientHeight).length);
+  same(cut, 0, 'commands whose end has to be scrolled to');
+  const last = await phone.$$eval('.side .command', (all) => all.map((c) => c.lastElementChild.textContent));
+  same(last, ['zlib', 'zstd'], 'the last arguments');
+  await phone.context().close();
+});
 await check('diff_equal', async () => {
   const two = await open(equal);
   await all(two);
@@ -104,7 +112,7 @@ await check('diff_equal', async () => {
   yes(await data(two) > 0, 'no site');
   same(await two.locator('.flame .box:not(.unchanged)').count(), 0, 'coloured boxes');
   const costs = await two.$$eval('#balance figcaption', (all) => all.map((c) => c.textContent));
-  same(costs.filter((t) => !/not judged|the same|within chance|too little/.test(t)), [], 'judged');
+  same(costs.filter((t) => !/not judged|the same|within chance|too little|not so/.test(t)), [], 'judged');
   await decent(two, 'diff_equal');
 });
 await check('diff_hostile', async () => {

@@ -71,6 +71,7 @@ export const boxes = (page) => page.$$eval('.flame .box', (all) => all.map((b) =
 export async function decent(page, name, { dark = false } = {}) {
   await all(page);
   same(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth <= 0), true, 'as wide as the screen');
+  same(await page.$$eval('caption', (all) => all.filter((c) => c.offsetWidth > innerWidth).map((c) => c.textContent)), [], 'captions wider than the screen');
   same(await page.evaluate(() => document.documentElement.dataset.theme), dark ? 'dark' : 'light', 'theme');
   await accessible(page);
   await picture(page, name);

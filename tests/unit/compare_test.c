@@ -54,6 +54,29 @@ static void test_stacks_match_across_builds(void **state) {
     stacks_free(&s);
 }
 
+/* The program may have another name in the next build; a library under another name is another one.
+ */
+static void test_the_program_may_be_renamed(void **state) {
+    (void)state;
+    struct stacks s = {0};
+    struct place *places[3];
+    for (unsigned i = 0; i < 3; i++) {
+        const struct analyse_frame frames[] = {
+            {.function = "work",
+             .module = i ? "/opt/producer-2" : "/usr/bin/producer-1",
+             .module_flags = i < 2 ? REGION_MODULE_EXECUTABLE : 0},
+            {.function = "main", .module = "libmain.so"},
+        };
+        struct analyse_stack stack = {frames, ARRAY_SIZE(frames)};
+        assert_non_null(places[i] = stacks_find(&s, &stack));
+        stacks_forget(&s);
+    }
+    assert_ptr_equal(places[0], places[1]);
+    assert_ptr_not_equal(places[0], places[2]);
+    assert_string_equal(s.numbers[places[1]->frames[0]]->module, "producer-1");
+    stacks_free(&s);
+}
+
 /* ---- changes ---- */
 
 static const struct compare_options options = {.tolerance = 0.05};
@@ -131,6 +154,58 @@ static void test_twice_as_long_is_not_twice_as_bad(void **state) {
     compare_free(&c);
 }
 
+/* A part of what there is of all that goes with messages: workspaces and messages themselves. */
+static void send_fewer(struct fake *f, double part) {
+    for (unsigned i = FAKE_WORKSPACE_1; i <= FAKE_WORKSPACE_2; i++) {
+        struct profile_cell *cell = &f->cells[i];
+        cell->allocs = (uint64_t)((double)cell->allocs * part);
+        cell->bytes = (uint64_t)((double)cell->bytes * part);
+    }
+    for (unsigned i = 0; i < FAKE_CALLS; i++)
+        f->codec_calls[i].messages = (uint64_t)((double)f->codec_calls[i].messages * part);
+}
+
+/* Batches of four times as many lines: a remedy, which by message is none. */
+static void test_larger_messages_are_compared_by_source_byte(void **state) {
+    (void)state;
+    struct fake before, after;
+    fake_init(&before);
+    fake_init(&after);
+    lengthen(&before, 4);
+    lengthen(&after, 4);
+    send_fewer(&after, 0.25);
+    struct compare c = compare(&before, &after, COMPARE_BEST);
+    assert_int_equal(c.unit, COMPARE_SOURCE_BYTE);
+    assert_true(fabs(compare_message_ratio(&c) - 4) < 0.1);
+    assert_int_equal(workspace(&c)->bytes.verdict, COMPARE_LESS);
+    compare_free(&c);
+    c = compare(&after, &before, COMPARE_BEST);
+    assert_int_equal(c.unit, COMPARE_SOURCE_BYTE);
+    assert_int_equal(workspace(&c)->bytes.verdict, COMPARE_MORE);
+    compare_free(&c);
+    c = compare(&before, &after, COMPARE_MESSAGE); /* as asked for */
+    assert_int_equal(workspace(&c)->bytes.verdict, COMPARE_SAME);
+    compare_free(&c);
+}
+
+/* A longer run, whose batches have some lines more as time has it: what is made for a line is more
+ * for a message, and is more for a process, and is no change. */
+static void test_what_is_made_for_a_line_is_the_same(void **state) {
+    (void)state;
+    struct fake before, after;
+    fake_init(&before);
+    fake_init(&after);
+    lengthen(&before, 100);
+    lengthen(&after, 400);
+    send_fewer(&after, 0.6);
+    struct compare c = compare(&before, &after, COMPARE_BEST);
+    assert_int_equal(c.unit, COMPARE_MESSAGE);
+    assert_int_equal(c.changed_count, 0);
+    for (uint32_t i = 0; i < c.metric_count; i++)
+        assert_int_equal(c.metrics[i].change.verdict, COMPARE_SAME);
+    compare_free(&c);
+}
+
 static void test_a_change_is_found(void **state) {
     (void)state;
     struct fake before, after;
@@ -151,6 +226,24 @@ static void test_a_change_is_found(void **state) {
     compare_free(&c);
     c = compare(&after, &before, COMPARE_BEST);
     assert_int_equal(workspace(&c)->bytes.verdict, COMPARE_NEW);
+    compare_free(&c);
+}
+
+/* Processor time, which is measured of some calls, does not exceed the time of all. */
+static void test_processor_time_is_within_time(void **state) {
+    (void)state;
+    struct fake f;
+    fake_init(&f);
+    f.codec_calls[FAKE_COMPRESS].cpu_ns = 3 * f.codec_calls[FAKE_COMPRESS].ns;
+    struct compare c = compare(&f, &f, COMPARE_RUN);
+    double ns = 0, cpu_ns = 0;
+    for (uint32_t i = 0; i < c.metric_count; i++) {
+        if (strcmp(c.metrics[i].name, "codec_ns") == 0)
+            ns = c.metrics[i].change.after;
+        if (strcmp(c.metrics[i].name, "codec_cpu_ns") == 0)
+            cpu_ns = c.metrics[i].change.after;
+    }
+    assert_true(ns > 0 && cpu_ns == ns);
     compare_free(&c);
 }
 
@@ -201,8 +294,12 @@ static void test_nothing_to_compare_by(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stacks_match_across_builds),
+        cmocka_unit_test(test_the_program_may_be_renamed),
         cmocka_unit_test(test_twice_as_long_is_not_twice_as_bad),
+        cmocka_unit_test(test_larger_messages_are_compared_by_source_byte),
+        cmocka_unit_test(test_what_is_made_for_a_line_is_the_same),
         cmocka_unit_test(test_a_change_is_found),
+        cmocka_unit_test(test_processor_time_is_within_time),
         cmocka_unit_test(test_few_blocks_say_little),
         cmocka_unit_test(test_nothing_to_compare_by),
     };

@@ -3,7 +3,7 @@ import { cell } from './bars.js';
 import { el, table } from './dom.js';
 import * as format from './format.js';
 
-const SUMS = ['calls', 'failures', 'messages', 'source_bytes', 'produced_bytes', 'seconds', 'cpu_seconds', 'page_faults'];
+const SUMS = ['calls', 'nested', 'failures', 'messages', 'source_bytes', 'produced_bytes', 'seconds', 'cpu_seconds', 'page_faults'];
 
 function add(to, from, names) {
   for (const name of names) to[name] = (to[name] ?? 0) + (from[name] ?? 0);
@@ -28,6 +28,8 @@ export function byFunction(process) {
 
 const known = (v, show) => (Number.isFinite(v) ? show(v) : '–');
 const cost = (of) => (of.seconds * 1e9) / of.source_bytes; // ns per byte: the same as s per GB
+/** None: it was not measured. More than all: of short calls, what measuring them took. */
+const cpuShare = (of) => (of.cpu_seconds > 0 ? Math.min(of.cpu_seconds / of.seconds, 1) : NaN);
 const perByte = (v) => `${format.ratio(v)} ns/B`;
 
 function sizesOf(f) {
@@ -38,17 +40,18 @@ function sizesOf(f) {
     [['Source'], ['Messages', 'number'], ['Produced / source', 'number'], ['Time a byte', 'number'], ['CPU / time', 'number'], ['Page faults each', 'number']],
     sizes.map((s) => [`${format.bytes(s.from)} to ${format.bytes(s.to)}`, cell(s.calls, most, format.count(s.calls)),
       cell(Math.min(s.produced_bytes / s.source_bytes || 0, 1.2), 1.2, known(s.produced_bytes / s.source_bytes, format.ratio)),
-      cell(cost(s) || 0, dear, known(cost(s), perByte)), known(s.cpu_seconds / s.seconds, format.percent), known(s.page_faults / s.calls, format.ratio)]));
+      cell(cost(s) || 0, dear, known(cost(s), perByte)), known(cpuShare(s), format.percent), known(s.cpu_seconds > 0 ? s.page_faults / s.calls : NaN, format.ratio)]));
 }
 
 export function codec(process) {
-  const functions = byFunction(process);
+  // What runs only within calls of others has its time and bytes there.
+  const functions = byFunction(process).filter((f) => f.nested < f.calls);
   if (!functions.length) return el('p', {}, 'No call of a codec was seen.');
   const most = Math.max(...functions.map((f) => f.source_bytes));
-  return [table('Codec functions, from all places', [['Function'], ['Codec'], ['Calls', 'number'], ['Failed', 'number'], ['Messages', 'number'], ['Source', 'number'],
+  return [table('Codec functions, called from outside, from all places', [['Function'], ['Codec'], ['Calls', 'number'], ['Failed', 'number'], ['Messages', 'number'], ['Source', 'number'],
     ['Produced / source', 'number'], ['Time', 'number'], ['Time a byte', 'number'], ['CPU / time', 'number']],
   functions.map((f) => [el('code', {}, f.function ?? '(not named)'), [f.codec, f.direction].filter(Boolean).join(', '), format.count(f.calls), format.count(f.failures),
     format.count(f.messages), cell(f.source_bytes, most, format.bytes(f.source_bytes)), known(f.produced_bytes / f.source_bytes, format.ratio),
-    format.time(f.seconds * 1e9), known(cost(f), perByte), known(f.source_bytes ? f.cpu_seconds / f.seconds : NaN, format.percent)])),
+    format.time(f.seconds * 1e9), known(cost(f), perByte), known(f.source_bytes ? cpuShare(f) : NaN, format.percent)])),
   ...functions.slice(0, 12).map(sizesOf).filter(Boolean)];
 }

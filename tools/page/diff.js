@@ -17,6 +17,9 @@ const SECTIONS = [
   ['method', 'How to read this', method],
 ];
 
+/** The arguments of a command, each of which is broken only where it has to be. */
+const argumentsOf = (command) => command.split(' ').flatMap((word) => [el('code', {}, word), ' ']);
+
 function side(name, of) {
   const facts = [
     `${of.processes} ${of.processes === 1 ? 'process' : 'processes'}`, format.time(of.seconds * 1e9),
@@ -25,14 +28,21 @@ function side(name, of) {
     of.calls ? `${format.bytes(of.source_bytes)} → ${format.bytes(of.produced_bytes)}` : null,
   ];
   return el('div', { class: 'side' }, el('p', { class: 'title' }, name),
-    el('p', { class: 'command', tabindex: 0, role: 'region', 'aria-label': `Command, ${name.toLowerCase()}` }, el('code', {}, of.command || '(nothing)')),
+    el('p', { class: 'command', tabindex: 0, role: 'region', 'aria-label': `Command, ${name.toLowerCase()}` }, ...argumentsOf(of.command || '(nothing)')),
     el('p', { class: 'quiet' }, facts.filter(Boolean).join(' · ')));
+}
+
+/** As in src/compare: messages that are others are not compared with each other. */
+function others({ per, before, after }) {
+  const ratio = (after.source_bytes / after.messages) / (before.source_bytes / before.messages);
+  if (per !== 'source-byte' || !(ratio > 2 || ratio < 0.5)) return null;
+  return `Messages are ${format.ratio(Math.max(ratio, 1 / ratio))} times as large ${ratio > 1 ? 'after' : 'before'}: these are figures of a MiB of source.`;
 }
 
 function overview(diff) {
   const seen = [diff.before, diff.after].map((of) => of.messages > 0);
   const blind = diff.per === 'run' && seen[0] !== seen[1]
-    ? `Messages are not visible ${seen[0] ? 'after' : 'before'}: these are figures of the whole run.` : null;
+    ? `Messages are not visible ${seen[0] ? 'after' : 'before'}: these are figures of the whole run.` : others(diff);
   return el('div', { class: 'overview' }, el('div', { class: 'sides' }, side('Before', diff.before), side('After', diff.after)),
     blind && el('p', { class: 'blind' }, blind), el('p', { class: 'sentence' }, sentence(diff)));
 }
@@ -43,7 +53,7 @@ function method(diff) {
       'Stacks are matched by the names of their functions, not by address.',
     `A change is larger than ${format.percent(diff.tolerance)}, and larger than chance makes it: that of the run, and that of sampling. ` +
       'The error is chosen so that of all comparisons of equal runs 95 in 100 name no change at all. Other input, or other settings, are a change and not chance.',
-    'Places that have nothing to do with codec calls count as changed only if they did so for a message and for a process.',
+    'Places that have nothing to do with codec calls count as changed only if they did so for a message, by source and for a process.',
     `${format.count(diff.sites_changed)} of ${format.count(diff.sites_compared)} places changed.`,
   ].map((text) => el('p', {}, text));
 }

@@ -2,10 +2,19 @@
 import { Sites } from './data.js';
 import * as format from './format.js';
 
-const UNITS = { message: 'a message', 'source-byte': 'a source byte', second: 'a second', run: 'in all' };
+const UNITS = { message: 'a message', 'source-byte': 'a MiB of source', second: 'a second', run: 'in all' };
 
 export class Diff extends Sites {
   static TEXTS = ['verdict', 'codec', 'codec_function', 'role'];
+
+  constructor(raw) {
+    super(raw);
+    if (this.per !== 'source-byte') return;
+    // A source byte costs less than one of anything: people are told of a MiB.
+    const scale = (object, names) => names.forEach((name) => { if (object[name] !== null) object[name] *= 1048576; });
+    this.rows.forEach((row) => scale(row, ['before', 'after', 'error'].map((name) => this.column[name])));
+    this.figures.filter((f) => f.per_unit).forEach((f) => scale(f, ['before', 'after', 'error']));
+  }
 
   /** Beside those that are recorded: what of a difference is no chance, and how wide a box is. */
   figure(index, name) {

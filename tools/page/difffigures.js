@@ -32,7 +32,10 @@ function direction(diff, f) {
 }
 
 /** Why what differs is no change. */
-const excuse = (f) => (Math.abs(f.after - f.before) <= f.error ? 'within chance' : 'too little to count');
+function excuse(diff, f) {
+  const difference = Math.abs(f.after - f.before);
+  return difference <= f.error ? 'within chance' : difference <= diff.tolerance * Math.max(f.before, f.after) ? 'too little to count' : 'not so by the other units';
+}
 
 /** The page in a sentence. */
 export function sentence(diff) {
@@ -42,14 +45,14 @@ export function sentence(diff) {
     .map((f) => {
       const [name, show] = SAID[f.name];
       return `${name.toLowerCase().replace('cpu', 'CPU')} ${show(f.before)} → ${show(f.after)} (` +
-        `${f.verdict === 'same' ? excuse(f) : inWords(f.before, f.after)})`;
+        `${f.verdict === 'same' ? excuse(diff, f) : inWords(f.before, f.after)})`;
     });
   return `${diff.per === 'run' ? 'The whole run' : `For ${diff.unit}`}: ${parts.join('; ')}.`;
 }
 
 function picture(diff, f) {
   const [name, show] = SAID[f.name], way = direction(diff, f);
-  const note = MEASURED.includes(f.name) ? ', not judged' : f.verdict === 'same' && f.before !== f.after ? `, ${excuse(f)}` : '';
+  const note = MEASURED.includes(f.name) ? ', not judged' : f.verdict === 'same' && f.before !== f.after ? `, ${excuse(diff, f)}` : '';
   return bars(`${name}${per(diff, f)}: ${inWords(f.before, f.after)}${note}`, [
     { label: 'before', value: f.before, text: show(f.before), tone: 'grey' },
     { label: 'after', value: f.after, text: show(f.after), tone: way > 0 ? 'orange' : way < 0 ? '' : 'grey', error: f.error ?? 0 },
@@ -72,6 +75,6 @@ export function figures(diff) {
     told(diff).map((f) => {
       const [name, show] = SAID[f.name];
       return [name + per(diff, f), show(f.before), show(f.after), relation(f.before, f.after),
-        f.error === null ? '–' : `± ${show(f.error)}`, f.verdict === null ? 'told, not judged' : f.verdict === 'same' ? excuse(f) : f.verdict];
+        f.error === null ? '–' : `± ${show(f.error)}`, f.verdict === null ? 'told, not judged' : f.verdict === 'same' ? excuse(diff, f) : f.verdict];
     }));
 }

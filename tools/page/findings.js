@@ -5,6 +5,13 @@ import { css, el, table } from './dom.js';
 import { byFunction } from './codec.js';
 import * as format from './format.js';
 
+/** The first words of a summary say what is wrong; the figures after the colon, and after the first
+ * semicolon, are read only then. */
+function headline(number, summary) {
+  const at = summary.search(/[:;] /);
+  return [el('h3', {}, `${number}. `, at < 0 ? summary : summary.slice(0, at)), at < 0 ? null : el('p', { class: 'figures-of' }, summary.slice(at + 2))];
+}
+
 /** Evidence for people: by what its name says it is. */
 export function figure(name, value) {
   if (typeof value !== 'number') return String(value);
@@ -33,7 +40,7 @@ function spared(finding) {
   const { bytes } = finding.evidence;
   if (!best || !bytes) return null;
   const left = Math.max(bytes - best.saves.bytes, 0);
-  return bars(`With the way out "${best.remedy.replaceAll('_', ' ')}"`, [
+  return bars(`What “${best.remedy.replaceAll('_', ' ')}” would leave`, [
     { label: 'as it ran', value: bytes, text: format.bytes(bytes), tone: 'orange' },
     { label: 'would be', value: left, text: format.bytes(left), tone: 'green' }]);
 }
@@ -70,9 +77,10 @@ function sizes(process, finding) {
   const index = finding.site === null ? -1 : process.indexOf(finding.site);
   const classes = index < 0 ? [] : process.figure(index, 'size_classes');
   if (classes.length < 2) return null;
-  const [least, most] = process.figure(index, 'size_spread');
-  return el('figure', {}, el('figcaption', {}, `Sizes at site #${finding.site}: ${format.bytes(least)} to ${format.bytes(most)}`),
-    sparkline(classes, rangeOf([classes]), `sizes from ${format.bytes(least)} to ${format.bytes(most)}`, 200, 44));
+  const [least, most] = process.figure(index, 'size_spread').map(format.bytes);
+  const words = least === most ? `all ${most}` : `${least} to ${most}`;
+  return el('figure', {}, el('figcaption', {}, `Sizes of blocks at site #${finding.site}: ${words}`),
+    sparkline(classes, rangeOf([classes]), `sizes: ${words}`, 200, 44));
 }
 
 function one(process, context, finding, number) {
@@ -83,7 +91,7 @@ function one(process, context, finding, number) {
   } }, `site #${finding.site}`);
   const pictures = [amounts(process, finding.evidence), spared(finding), shrinking(process, finding), throughput(process, finding), sizes(process, finding)];
   return el('article', { class: 'finding', id: `finding-${number}`, 'aria-label': `Finding ${number}` },
-    el('h3', {}, `${number}. `, finding.summary),
+    ...headline(number, finding.summary),
     el('p', { class: 'quiet' }, el('code', {}, finding.rule), link && ' at ', link),
     el('div', { class: 'pictures' }, ...pictures.filter(Boolean)),
     el('p', { class: 'fix' }, el('strong', {}, 'What to change: '), finding.fix),

@@ -43,7 +43,7 @@ export class Rows {
   /** Controls above the table; this.text is where a text is asked for. */
   form(...more) {
     let wait;
-    this.text = el('input', { type: 'search', placeholder: 'function, file, library or number', oninput: () => {
+    this.text = el('input', { type: 'search', placeholder: 'function, file, library, number', oninput: () => {
       clearTimeout(wait);
       wait = setTimeout(() => this.choose(), 120);
     } });

@@ -126,7 +126,7 @@ export function timeline(process) {
       line('Allocated', '--orange', 'rate', perSecond), line('Compressed', '--green', 'rate', perSecond, { dash: [6, 4] })],
     hooks: { drawAxes: [below(times, found, busy)], draw: [flags(times, findings)] },
   };
-  const second = (i) => `${times[i].toFixed(1)} s`;
+  const digits = times.at(-1) < 10 ? 2 : 1, second = (i) => `${times[i].toFixed(digits)} s`;
   const words = [...findings.map(({ number, at, text }) => `finding ${number} ${text} at ${second(at)}`),
     ...found.map(({ name, at, text }) => `${name} ${text} at ${second(at)}`)].join('; ');
   return [chart(options, [times, live, made, packed], `Live bytes and rates over ${format.time(process.seconds * 1e9)}: ${words}`),
