@@ -32,7 +32,7 @@ static uint64_t map_at(uint64_t at, uint64_t size) {
 
 /* Below the module first: above a program lies its heap, which would find its way barred. Steps
  * grow by an eighth: neighbours are other modules, then come the wide gaps between mappings. */
-static uint64_t map_near(uint64_t low, uint64_t high, uint64_t size) {
+static uint64_t search_near(uint64_t low, uint64_t high, uint64_t size) {
     uint64_t at, off = size + 0x10000;
     for (; high - low + off < REACH && low > LOWEST + off; off += off / 8) {
         at = map_at((low - off) & ~0xfffull, size);
@@ -45,6 +45,19 @@ static uint64_t map_near(uint64_t low, uint64_t high, uint64_t size) {
             return at;
     }
     return 0;
+}
+
+/* Right under the place that was found last, where that is within reach, too: each search asks the
+ * kernel dozens of times. */
+static uint64_t map_near(uint64_t low, uint64_t high, uint64_t size) {
+    static uint64_t last;
+    uint64_t at = last > LOWEST + size ? (last - size) & ~0xfffull : 0;
+    bool is_near = at && at < low && high - at < REACH;
+    if (!is_near || !map_at(at, size))
+        at = search_near(low, high, size);
+    if (at)
+        last = at;
+    return at;
 }
 
 /* ---- writing code ---- */
