@@ -187,8 +187,7 @@ bool call_begin(struct shim_self *self, struct call_frame *f, const struct unwin
 /* ---- leaving ---- */
 
 static void set_cost(const struct call_frame *f, uint64_t now, struct call_cost *cost) {
-    base_zero(cost, sizeof *cost);
-    cost->ticks = now - f->start;
+    *cost = (struct call_cost){.ticks = now - f->start};
     if (!f->is_timed || UNLIKELY(BASE_SANDBOXED)) /* then the kernel is not asked any more */
         return;
     call_rows_usage(&cost->cpu_ns, &cost->page_faults, &cost->context_switches);
