@@ -154,7 +154,7 @@ static bool enter(struct shim_self *self, struct call_frame *f, const struct unw
         .is_running = !outer && codec_moves_data(f->function) && direction != REGION_DECOMPRESS,
     };
     (*self->slot)->codec_call = f->call;
-    f->is_timed = call_rows_is_timed(p, f->call);
+    f->is_timed = call_rows_is_timed(f->call);
     return true;
 }
 

@@ -63,8 +63,8 @@ bool call_rows_add_nested(struct shim_self *self, const struct codec_function *f
 bool call_rows_add_known(struct shim_private *p, const struct codec_function *function,
                          uint32_t outer);
 
-/* Whether CPU time and faults are taken now: of the call whose row was found last. */
-bool call_rows_is_timed(struct shim_private *p, uint32_t row);
+/* Whether CPU time and faults are taken of the next call of this row. */
+bool call_rows_is_timed(uint32_t row);
 void call_rows_usage(uint64_t *cpu_ns, uint32_t *page_faults, uint32_t *context_switches);
 
 /* What one call, or the calls of one message, took. */
