@@ -62,7 +62,7 @@ extern struct shim shim HIDDEN;
 #define SHIM_RECENT (1u << SHIM_RECENT_BITS)
 #define SHIM_CALLS 16u /* codec calls that a thread can be in at once */
 #define SHIM_CALL_BLOCKS 6u
-#define SHIM_NESTED 16u
+#define SHIM_NESTED 64u
 #define SHIM_RECENT_CALLS_BITS 6u
 
 /* A codec call that the thread is in, see call.h. */
