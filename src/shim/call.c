@@ -154,7 +154,7 @@ static bool enter(struct shim_self *self, struct call_frame *f, const struct unw
         .is_running = !outer && codec_moves_data(f->function) && direction != REGION_DECOMPRESS,
     };
     (*self->slot)->codec_call = f->call;
-    f->is_timed = call_rows_is_timed(p, f->call);
+    f->is_timed = call_rows_is_timed(f->call);
     return true;
 }
 
@@ -187,8 +187,7 @@ bool call_begin(struct shim_self *self, struct call_frame *f, const struct unwin
 /* ---- leaving ---- */
 
 static void set_cost(const struct call_frame *f, uint64_t now, struct call_cost *cost) {
-    base_zero(cost, sizeof *cost);
-    cost->ticks = now - f->start;
+    *cost = (struct call_cost){.ticks = now - f->start};
     if (!f->is_timed || UNLIKELY(BASE_SANDBOXED)) /* then the kernel is not asked any more */
         return;
     call_rows_usage(&cost->cpu_ns, &cost->page_faults, &cost->context_switches);

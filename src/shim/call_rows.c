@@ -13,10 +13,11 @@
 #define CALL(i) ROW(REGION_CODEC_CALLS, struct region_codec_call, i)
 #define CONTEXT(i) ROW(REGION_CONTEXTS, struct region_context, i)
 
-/* Two system calls for CPU time and faults, before and after, take a microsecond: a two-thousandth
- * of this much work. */
-#define TIMED_NS 2000000u
+/* Two system calls for CPU time and faults, before and after, take one to three microseconds, the
+ * latter in a virtual machine: a two-thousandth of this much work. */
+#define TIMED_NS 6000000u
 #define UNTIMED_MOST 1024u
+#define TIMED_FIRST 4u
 
 static struct index calls, contexts;
 
@@ -86,14 +87,17 @@ static uint32_t find_call(uint64_t hash, uint32_t function, uint32_t stack, uint
     return make_call(hash, function, stack, thread);
 }
 
+static uint32_t slot_of(uint64_t hash) {
+    return (uint32_t)(hash >> (64 - SHIM_RECENT_CALLS_BITS));
+}
+
 /* By the thread's last calls. `hash` is of the function and of where it is called. */
 static uint32_t *find_recent(struct shim_private *p, uint64_t hash) {
-    uint32_t slot = (uint32_t)(hash >> 60);
-    _Static_assert(SHIM_CALLS == 16, "four bits of the hash");
+    uint32_t slot = slot_of(hash);
     if (LIKELY(p->recent_calls[slot].hash == hash))
         return &p->recent_calls[slot].row;
     p->recent_calls[slot].hash = 0;
-    p->recent_calls[slot].row = p->recent_calls[slot].untimed = 0;
+    p->recent_calls[slot].row = 0;
     return &p->recent_calls[slot].row;
 }
 
@@ -102,7 +106,7 @@ static uint64_t key_of(uint64_t hash, const struct shim_self *self) {
 }
 
 static void remember(struct shim_private *p, uint64_t hash, uint32_t row) {
-    uint32_t slot = (uint32_t)(hash >> 60);
+    uint32_t slot = slot_of(hash);
     p->recent_calls[slot].row = row;
     p->recent_calls[slot].hash = row ? hash : 0;
 }
@@ -117,7 +121,6 @@ uint32_t call_rows_find(struct shim_self *self, const struct call_frame *f,
     unwind_walk(p->unwind, at, &stack);
     uint64_t hash = base_mix(stack.hash ^ RELAXED_LOAD(&module_layout) ^ (uint64_t)function << 40);
     uint32_t row = *find_recent(p, hash);
-    p->last_call = (uint32_t)(hash >> 60);
     if (LIKELY(row))
         return row;
     row = find_call(key_of(hash, self), function, site_stack(&stack), self->row);
@@ -125,9 +128,8 @@ uint32_t call_rows_find(struct shim_self *self, const struct call_frame *f,
     return row;
 }
 
-INLINE __typeof__(&((struct shim_private *)0)->nested[0]) nested_of(struct shim_private *p,
-                                                                const void *function,
-                                                                uint32_t outer) {
+INLINE __typeof__(&((struct shim_private *)0)->nested[0])
+nested_of(struct shim_private *p, const void *function, uint32_t outer) {
     return &p->nested[((uint64_t)function / sizeof(struct codec_function) + outer) % SHIM_NESTED];
 }
 
@@ -157,23 +159,17 @@ bool call_rows_add_nested(struct shim_self *self, const struct codec_function *f
 
 /* ---- time ---- */
 
-/* By how much work such calls were so far: a thread that waits for its turn spends no time in
- * them. */
-static uint32_t choose_untimed(const struct region_codec_call *c) {
-    uint64_t mean = c->timed ? c->cpu_ns / c->timed : 0;
-    uint64_t every = mean ? TIMED_NS / mean : UNTIMED_MOST;
-    return (uint32_t)(every < UNTIMED_MOST ? every : UNTIMED_MOST);
-}
-
-bool call_rows_is_timed(struct shim_private *p, uint32_t row) {
-    __typeof__(&p->recent_calls[0]) recent = &p->recent_calls[p->last_call];
-    if (recent->untimed) {
-        recent->untimed--;
-        return false;
-    }
-    /* Of the first calls each: how long they take is not known yet. */
-    recent->untimed = CALL(row)->calls < 4 ? 0 : choose_untimed(CALL(row));
-    return true;
+/* One for so much work as such calls were so far: a thread that waits for its turn does none. Also
+ * of the first calls each, as how long they take is not known yet, and then fewer and fewer, for
+ * those meet new memory and are not to stand for all. The row alone tells: a thread may come from
+ * more places in turn than it remembers. */
+bool call_rows_is_timed(uint32_t row) {
+    const struct region_codec_call *c = CALL(row);
+    uint64_t so_far = c->calls, timed = c->timed;
+    if (so_far < TIMED_FIRST || (so_far & (so_far - 1)) == 0 || timed < so_far / UNTIMED_MOST)
+        return true;
+    /* timed * TIMED_NS < so_far * mean: the work so far has one for each TIMED_NS. */
+    return (unsigned __int128)timed * timed * TIMED_NS < (unsigned __int128)so_far * c->cpu_ns;
 }
 
 void call_rows_usage(uint64_t *cpu_ns, uint32_t *page_faults, uint32_t *context_switches) {

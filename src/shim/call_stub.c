@@ -130,7 +130,7 @@ static long enter(struct shim_self *self, struct call_frame *f,
     /* What a codec calls of itself is counted and no more: its buffers are the outer call's. */
     if (outer && outer->codec == function->codec && call_rows_add_nested(self, function, outer))
         return -1;
-    base_zero(&f->cookie, sizeof *f - offsetof(struct call_frame, cookie));
+    call_clear(f);
     f->function = function;
     f->stack_args = bp + AT_STACK;
     call_args_read(f);

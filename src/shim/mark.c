@@ -101,7 +101,7 @@ static NOINLINE void mark_begin(struct squall_call *call, const char *name, int 
         return;
     self->busy = 1;
     ORDER();
-    base_zero(&f->cookie, sizeof *f - offsetof(struct call_frame, cookie));
+    call_clear(f);
     f->source = (uint64_t)source;
     f->source_size = source_size;
     f->destination = (uint64_t)destination;

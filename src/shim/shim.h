@@ -62,7 +62,8 @@ extern struct shim shim HIDDEN;
 #define SHIM_RECENT (1u << SHIM_RECENT_BITS)
 #define SHIM_CALLS 16u /* codec calls that a thread can be in at once */
 #define SHIM_CALL_BLOCKS 6u
-#define SHIM_NESTED 16u
+#define SHIM_NESTED 64u
+#define SHIM_RECENT_CALLS_BITS 6u
 
 /* A codec call that the thread is in, see call.h. */
 struct shim_call {
@@ -103,14 +104,13 @@ struct shim_private {
         uint32_t outer;
         uint32_t row; /* 0 = none */
     } nested[SHIM_NESTED];
-    uint32_t last_call;                /* of recent_calls */
     uint32_t last_source, last_output; /* rows of block.h that served the last call */
     struct shim_call calls[SHIM_CALLS];
+    /* Rows of the places that calls came from last, by the upper bits of their hash. */
     struct {
         uint64_t hash;
         uint32_t row;
-        uint32_t untimed; /* calls until the next one whose CPU time is taken */
-    } recent_calls[SHIM_CALLS];
+    } recent_calls[1u << SHIM_RECENT_CALLS_BITS];
 };
 
 struct shim_self {
