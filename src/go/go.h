@@ -158,7 +158,7 @@ struct go_plan {
     uint32_t patch_count, site_count;
     uint32_t used; /* bytes of `code` */
     uint32_t codec_count;
-    const char *refused;           /* what did not verify: a function; NULL = all did */
+    const char *refused;           /* what did not verify: a function, or why; NULL = all did */
     uint64_t grow_start, grow_end; /* of runtime.growslice */
     struct go_function needed[GO_NEEDED];
     struct go_patch patches[GO_PATCHES_MAX];

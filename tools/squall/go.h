@@ -87,6 +87,8 @@ struct go_result {
 /* Puts the hook in. Returns 0, or -1 with result->reason: the program is as it was. */
 int go_install(struct go_target *t, const char *folder, const struct region_configuration *conf,
                uint64_t run_id, struct go_result *result);
+/* Whether it is in already, by whomever. */
+bool go_is_installed(const struct go_target *t);
 /* Takes it out again. */
 int go_uninstall(struct go_target *t, struct go_result *result);
 /* For squall run: at the stop of a static program's exec. */

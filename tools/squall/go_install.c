@@ -224,7 +224,8 @@ static int prepare(struct go_plan *plan, const struct go_target *t, const struct
     plan->threshold = conf->large;
     plan->calls = conf->args && t->is_traced; /* no goroutine may be parked in what is changed */
     if (go_plan_look(plan, &t->image) || go_plan_make(plan, &t->image))
-        return fail(result, "%s did not verify", plan->refused);
+        return fail(result, "%s%s", plan->refused,
+                    base_starts(plan->refused, "runtime.") ? " did not verify" : "");
     struct go_near *near = (struct go_near *)(void *)plan->data;
     near->is_ours = 1;
     near->size = m->size;
@@ -274,6 +275,10 @@ int go_install(struct go_target *t, const char *folder, const struct region_conf
     int status = -1;
     if (!plan) {
         fail(result, "no memory");
+        goto cleanup;
+    }
+    if (go_is_installed(t)) {
+        fail(result, "the hook is in it already");
         goto cleanup;
     }
     m = lay_out(go_target_gap(t, m.size));

@@ -58,6 +58,11 @@ static bool find(const struct go_target *t, struct installed *in) {
     return found;
 }
 
+bool go_is_installed(const struct go_target *t) {
+    struct installed in = {0};
+    return find(t, &in);
+}
+
 static int read_records(const struct go_target *t, struct installed *in) {
     uint64_t size = in->near.patches * sizeof *in->records;
     in->records = malloc(size);
