@@ -211,10 +211,13 @@ struct go_call {                              /* of a goroutine that is in a cod
     uint32_t function, row;                   /* row: in REGION_CODEC_CALLS, 0 = none */
 };
 
+#define GO_CYCLE_MASK 0x3fffffffu
 struct go_live {      /* a block */
     uint64_t address; /* 0 = free, 1 = being written */
     uint64_t size, born;
-    uint32_t site, cycle;
+    uint32_t site;
+    uint32_t cycle : 30; /* in which it was made */
+    uint32_t uses : 2;   /* as a codec's destination: none, one, more; by whoever has the block */
 };
 
 /* Private memory of the program, from mmap: the parts that are not touched cost nothing. Written by

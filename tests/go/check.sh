@@ -10,8 +10,8 @@ version=$(versions | head -n 1)
 for how in stripped static bare static-pie; do
     build "$version" "$how" || { not_ok "$how" "does not build"; continue; }
     words=$(words_of "$how")
-    modes="naive pooled lowmem limited append per-batch"
-    case $how in bare | static-pie) modes="naive pooled" ;; esac
+    modes="naive made pooled lowmem limited append per-batch"
+    case $how in bare | static-pie) modes="naive made pooled" ;; esac
     for mode in $modes; do
         ops=150
         [ "$mode" != per-batch ] || ops=60
