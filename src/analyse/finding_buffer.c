@@ -46,7 +46,10 @@ static const char *rule_of(const struct analyse_site *site, const struct finding
 /* "rdbSaveLzfStringObject allocates WHAT for every call of lzf_compress ..." */
 static void say_output(struct finding_work *work, struct analyse_finding *f, const char *what,
                        const struct finding_group *group, const struct finding_sum *sum) {
+    bool is_go = sum->worst->site->runtime == REGION_RUNTIME_GO;
     const char *function = sum->worst->served_by;
+    if (!function && is_go) /* whose arguments are not seen: attached to, or a stream */
+        function = sum->worst->codec_function;
     char caller[FINDING_NAME], blocks[FINDING_WORDS], amount[FINDING_WORDS], a[32];
     finding_caller(work, caller, sizeof(caller), sum->worst->site->stack);
     finding_blocks(blocks, sizeof(blocks), sum);
@@ -57,7 +60,6 @@ static void say_output(struct finding_work *work, struct analyse_finding *f, con
     finding_say(work, &f->summary, " %s", what);
     if (function && *function)
         finding_say(work, &f->summary, " of %s", function);
-    bool is_go = sum->worst->site->runtime == REGION_RUNTIME_GO;
     finding_say(work, &f->summary, " and %s it after: %s, %s", is_go ? "drops" : "frees", blocks,
                 amount);
     if (sum->ratio_count)

@@ -164,6 +164,11 @@ static void add_site(struct finding_work *work, const struct analyse_site *site)
     uint32_t call = site->large.served_call;
     if (!host && call && call < p->codec_call_count)
         host = find_host(work, p->codec_calls[call].stack, codec);
+    /* Go's libraries are known by their functions; who calls one is not in it. */
+    bool is_weak;
+    struct analyse_frame served = {.function = site->served_by};
+    if (!host && served.function && codec_table_is_go_codec(served.function))
+        host = advice_find_host(&served, codec, &is_weak);
     uint32_t group = group_of(work, codec, host);
     if (group != UINT32_MAX)
         work->sites[work->site_count++] = (struct finding_site){.site = site, .group = group};

@@ -1,4 +1,6 @@
 /* What could not be seen of a Go program. */
+#include <string.h>
+
 #include "internal.h"
 
 static int say_watched(struct analysis *a) {
@@ -20,6 +22,17 @@ static int say_watched(struct analysis *a) {
     return error;
 }
 
+/* A reason is a function that is not as a compiler makes it, or says all by itself. */
+static int say_declined(struct analysis *a, const char *version, const char *reason) {
+    if (!reason || !*reason)
+        reason = "something";
+    bool is_whole = strncmp(reason, "runtime.", 8) != 0 && strcmp(reason, "something") != 0;
+    return analyse_visible_say(a, "go",
+                               "%s: its heap is not visible, the program was left as it is: %s%s; "
+                               "squall go-profile may help",
+                               version, reason, is_whole ? "" : " did not verify");
+}
+
 int analyse_visible_go(struct analysis *a) {
     const struct profile_go_runtime *go = &a->process->go;
     const char *version = go->version && *go->version ? go->version : "Go";
@@ -30,10 +43,7 @@ int analyse_visible_go(struct analysis *a) {
     case REGION_GO_OFF:
         return analyse_visible_say(a, "go", "%s: its heap is not visible: go:off", version);
     case REGION_GO_DECLINED:
-        return analyse_visible_say(a, "go",
-                                   "%s: its heap is not visible, the program was left as it is: %s "
-                                   "did not verify; squall go-profile may help",
-                                   version, go->reason && *go->reason ? go->reason : "something");
+        return say_declined(a, version, go->reason);
     default:
         return 0;
     }

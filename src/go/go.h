@@ -158,7 +158,7 @@ struct go_plan {
     uint32_t patch_count, site_count;
     uint32_t used; /* bytes of `code` */
     uint32_t codec_count;
-    const char *refused;           /* what did not verify: a function; NULL = all did */
+    const char *refused;           /* what did not verify: a function, or why; NULL = all did */
     uint64_t grow_start, grow_end; /* of runtime.growslice */
     struct go_function needed[GO_NEEDED];
     struct go_patch patches[GO_PATCHES_MAX];
@@ -211,10 +211,13 @@ struct go_call {                              /* of a goroutine that is in a cod
     uint32_t function, row;                   /* row: in REGION_CODEC_CALLS, 0 = none */
 };
 
+#define GO_CYCLE_MASK 0x3fffffffu
 struct go_live {      /* a block */
     uint64_t address; /* 0 = free, 1 = being written */
     uint64_t size, born;
-    uint32_t site, cycle;
+    uint32_t site;
+    uint32_t cycle : 30; /* in which it was made */
+    uint32_t uses : 2;   /* as a codec's destination: none, one, more; by whoever has the block */
 };
 
 /* Private memory of the program, from mmap: the parts that are not touched cost nothing. Written by

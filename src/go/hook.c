@@ -247,7 +247,8 @@ static bool remember(struct go_state *state, uint64_t address, const struct go_f
         l->size = f->size;
         l->born = now;
         l->site = f->site;
-        l->cycle = (uint32_t)RELAXED_LOAD(&state->region.header->go_cycles);
+        l->cycle = (uint32_t)RELAXED_LOAD(&state->region.header->go_cycles) & GO_CYCLE_MASK;
+        l->uses = 0;
         __atomic_store_n(&l->address, address, __ATOMIC_RELEASE);
         return true;
     }
@@ -291,22 +292,28 @@ static void end_alloc(struct go_state *state, const struct go_registers *r, uint
     tick(state, now);
 }
 
+static struct go_live *find_live(struct go_state *state, uint64_t address) {
+    uint64_t hash = base_mix(address);
+    for (uint32_t i = 0; i < PROBES; i++) {
+        struct go_live *l = &state->live[place_of(hash, i, GO_LIVE)];
+        if (RELAXED_LOAD(&l->address) == address)
+            return l;
+    }
+    return NULL;
+}
+
 /* A span goes back to the heap: what was in it was found dead by the collection before. */
 static void free_span(struct go_state *state, const struct go_registers *r) {
     if ((r->rcx & 0xff) != 0 || !r->rbx) /* of stacks and the like */
         return;
-    uint64_t address = *(const uint64_t *)(r->rbx + SPAN_BASE), hash = base_mix(address);
-    for (uint32_t i = 0; i < PROBES; i++) {
-        struct go_live *l = &state->live[place_of(hash, i, GO_LIVE)];
-        if (RELAXED_LOAD(&l->address) != address)
-            continue;
-        struct go_live copy = *l;
-        __atomic_store_n(&l->address, 0, __ATOMIC_RELEASE);
-        uint64_t now = go_clock(state);
-        go_rows_swept(state, &copy, now > copy.born ? now - copy.born : 0);
-        tick(state, now);
+    struct go_live *l = find_live(state, *(const uint64_t *)(r->rbx + SPAN_BASE));
+    if (!l)
         return;
-    }
+    struct go_live copy = *l;
+    __atomic_store_n(&l->address, 0, __ATOMIC_RELEASE);
+    uint64_t now = go_clock(state);
+    go_rows_swept(state, &copy, now > copy.born ? now - copy.born : 0);
+    tick(state, now);
 }
 
 /* ---- codec calls ---- */
@@ -328,6 +335,12 @@ static void begin_call(struct go_state *state, const struct go_registers *r, uin
     c->source = is_all ? r->rcx : r->rsi;
     c->capacity = is_all ? r->r9 - r->r8 : r->rcx;
     c->before = is_all ? r->r8 : 0;
+    /* A destination that the caller made, for this call or for many. */
+    struct go_live *l = c->before + c->capacity >= state->threshold
+                            ? find_live(state, is_all ? r->rsi : r->rax)
+                            : NULL;
+    if (l && l->uses < 2)
+        go_rows_used(state, l, c);
     c->start = go_clock(state);
 }
 

@@ -21,6 +21,8 @@ struct region_go *go_rows_go(const struct go_state *state, uint32_t site);
 /* A block was made; `call`: of the codec call the goroutine is in, NULL = none is known. */
 void go_rows_add(struct go_state *state, const struct go_flight *f, const struct go_call *call,
                  uint64_t ticks);
+/* It is the destination of a call: once it is an output, and the second time a kept one. */
+void go_rows_used(struct go_state *state, struct go_live *block, const struct go_call *call);
 /* It was swept. */
 void go_rows_swept(struct go_state *state, const struct go_live *block, uint64_t life);
 /* The row of calls of a codec function from here; 0 = no room. */

@@ -111,7 +111,7 @@ static bool is_buildinfo(const uint8_t *at) {
     for (uint32_t i = 0; i < sizeof magic - 1; i++)
         if (at[i] != (uint8_t)magic[i])
             return false;
-    return at[14] == 8 && at[15] & 2; /* the strings follow, as from 1.18 on */
+    return at[14] == 8;
 }
 
 static void take_version(struct go_image *image, const uint8_t *text, uint64_t length) {
@@ -134,6 +134,10 @@ static void find_version(struct go_image *image) {
             const uint8_t *at = s->bytes + from;
             if (LIKELY(at[0] != 0xff) || !is_buildinfo(at))
                 continue;
+            if (!(at[15] & 2)) { /* pointers to strings; from 1.18 on these follow */
+                base_move(image->version, "go1.17 or older", sizeof "go1.17 or older");
+                return;
+            }
             if (at[32] < 32 && (uint64_t)at[32] + 33 + from <= s->size) {
                 take_version(image, at + 33, at[32]);
                 return;

@@ -57,7 +57,7 @@ int go_plan_look(struct go_plan *plan, const struct go_image *image) {
     plan->codec_count = 0;
     plan->refused = NULL;
     if (image->minor < OLDEST || image->minor > NEWEST)
-        return refuse(plan, "this version of Go");
+        return refuse(plan, "this version of Go is not known");
     for (uint64_t i = 0; i < image->functions; i++) {
         if (!go_function_at(image, i, &f))
             continue;

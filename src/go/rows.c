@@ -230,6 +230,20 @@ static struct region_histogram *histogram_of(struct go_state *state, struct regi
     return ROW(state, REGION_HISTOGRAMS, struct region_histogram, row);
 }
 
+/* An output of `size` bytes, beside its source. */
+static void add_served(struct region_large *l, uint64_t size, const struct go_call *call) {
+    uint64_t ratio = (size << 16) / call->source; /* no address space holds 2^48 bytes */
+    RELAXED_STORE(&l->served_call, call->row);
+    RELAXED_ADD(&l->served, 1);
+    RELAXED_ADD(&l->served_source_bytes, call->source);
+    base_raise_to(&l->source_ratio_min_inverted, ~ratio);
+    base_raise_to(&l->source_ratio_max, ratio);
+    if (!region_has_room(&l->source_ratio_sum))
+        return;
+    RELAXED_ADD(&l->source_ratio_sum, ratio);
+    RELAXED_ADD(&l->source_ratio_count, 1);
+}
+
 /* What the block is for, beside the message that the goroutine compresses. */
 static void add_role(const struct region_site *s, struct region_large *l, uint64_t size,
                      const struct go_call *call) {
@@ -244,18 +258,8 @@ static void add_role(const struct region_site *s, struct region_large *l, uint64
     RELAXED_ADD(&l->output_bytes, size);
     if (s->go_flags & REGION_GO_GROWN)
         RELAXED_ADD(&l->grown, 1);
-    if (!call || !call->row || !call->source)
-        return;
-    uint64_t ratio = (size << 16) / call->source; /* no address space holds 2^48 bytes */
-    RELAXED_STORE(&l->served_call, call->row);
-    RELAXED_ADD(&l->served, 1);
-    RELAXED_ADD(&l->served_source_bytes, call->source);
-    base_raise_to(&l->source_ratio_min_inverted, ~ratio);
-    base_raise_to(&l->source_ratio_max, ratio);
-    if (!region_has_room(&l->source_ratio_sum))
-        return;
-    RELAXED_ADD(&l->source_ratio_sum, ratio);
-    RELAXED_ADD(&l->source_ratio_count, 1);
+    if (call && call->row && call->source)
+        add_served(l, size, call);
 }
 
 static void add_to_process(struct go_state *state, struct region_site *s, uint64_t size) {
@@ -301,6 +305,23 @@ void go_rows_add(struct go_state *state, const struct go_flight *f, const struct
     add_role(s, l, f->size, call);
 }
 
+void go_rows_used(struct go_state *state, struct go_live *block, const struct go_call *call) {
+    const struct region_site *s = SITE(block->site);
+    struct region_cell *c = CELL(s->shared_cell ? s->shared_cell : OVERFLOW_CELL);
+    if (!c->large || !call->row || !call->source)
+        return;
+    struct region_large *l = ROW(state, REGION_LARGE, struct region_large, c->large);
+    if (block->uses || s->go_flags & REGION_GO_OUTPUT) {
+        block->uses = 2;
+        RELAXED_ADD(&l->reused, 1);
+        return;
+    }
+    block->uses = 1;
+    RELAXED_ADD(&l->output_allocs, 1);
+    RELAXED_ADD(&l->output_bytes, block->size);
+    add_served(l, block->size, call);
+}
+
 static void add_life(struct go_state *state, const struct go_live *block, struct region_site *s,
                      struct region_cell *c, uint64_t life) {
     if (region_has_room(&c->life_sum)) {
@@ -323,7 +344,7 @@ void go_rows_swept(struct go_state *state, const struct go_live *block, uint64_t
     struct region_header *h = state->region.header;
     struct region_site *s = SITE(block->site);
     struct region_cell *c = CELL(s->shared_cell ? s->shared_cell : OVERFLOW_CELL);
-    uint32_t cycles = (uint32_t)RELAXED_LOAD(&h->go_cycles) - block->cycle;
+    uint32_t cycles = ((uint32_t)RELAXED_LOAD(&h->go_cycles) - block->cycle) & GO_CYCLE_MASK;
     RELAXED_ADD(&h->large_live, -block->size);
     RELAXED_ADD(&s->large_live, -block->size);
     RELAXED_ADD(&ROW(state, REGION_THREADS, struct region_thread, 0)->frees, 1);

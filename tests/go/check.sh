@@ -10,8 +10,8 @@ version=$(versions | head -n 1)
 for how in stripped static bare static-pie; do
     build "$version" "$how" || { not_ok "$how" "does not build"; continue; }
     words=$(words_of "$how")
-    modes="naive pooled lowmem limited append per-batch"
-    case $how in bare | static-pie) modes="naive pooled" ;; esac
+    modes="naive made pooled lowmem limited append per-batch"
+    case $how in bare | static-pie) modes="naive made pooled" ;; esac
     for mode in $modes; do
         ops=150
         [ "$mode" != per-batch ] || ops=60
@@ -71,6 +71,8 @@ until [ "$(find "/proc/$pid/task" -maxdepth 1 2>/dev/null | wc -l)" -gt 4 ]; do
     kill -0 "$pid" 2>/dev/null || break
 done
 "$SQUALL_BIN" attach --dir "$dumps" "$pid" 2>/dev/null
+"$SQUALL_BIN" attach --dir "$dumps" "$pid" 2>&1 | grep -q 'the hook is in it already' &&
+    ok "attach-twice" || not_ok "attach-twice" "process $pid"
 "$SQUALL_BIN" report --json "$pid" 2>/dev/null | grep -q '"state":"running"' &&
     ok "report-running" || not_ok "report-running" "no report of process $pid"
 "$SQUALL_BIN" go-profile --seconds 1 --top 1 "$pid" >"$dumps/profile" 2>&1

@@ -16,7 +16,7 @@ K = "github.com/klauspost/compress/"
 G = "github.com/"
 WANTED = [
     ("compress/flate.NewWriter|compress/flate.NewWriter*", "zlib", "compress", "create", "workspace", n),
-    ("compress/flate.(*Writer).*", "zlib", "compress", "stream end", "workspace", n),
+    ("compress/flate.(*Writer).*", "zlib", "compress", "stream end", "output", n), # bytes.Buffer's
     ("compress/gzip.(*Writer).*", "zlib", "compress", "stream end", "workspace", n),
     ("compress/zlib.(*Writer).*", "zlib", "compress", "stream end", "workspace", n),
     (K + "flate.NewWriter*", "zlib", "compress", "create", "workspace", n),
@@ -53,7 +53,7 @@ if "cgo" in sys.argv:
         (G + "DataDog/zstd.NewReader*", "zstd", "decompress", "create", "workspace", 1),
         (G + "valyala/gozstd.Compress*|" + G + "valyala/gozstd.compress*", "zstd", "compress", "one-shot", "output", n),
         (G + "valyala/gozstd.Decompress*|" + G + "valyala/gozstd.decompress", "zstd", "decompress", "one-shot", "workspace", n),
-        (G + "valyala/gozstd.(*Writer).*", "zstd", "compress", "stream end", "workspace", n),
+        (G + "valyala/gozstd.(*Writer).*", "zstd", "compress", "stream end", "output", n),
     ]
 
 

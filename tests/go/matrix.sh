@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 need_go
 VERSIONS=${VERSIONS:-$(versions)}
-MODES="naive pooled lowmem limited append per-batch"
+MODES="naive made pooled lowmem limited append per-batch"
 table=$TMPDIR/go-table
 : >"$table"
 row() { printf '%-8s %-9s' "$1" "$2" >>"$table"; }

@@ -9,7 +9,7 @@ RANDOM=$SEED
 echo "seed $SEED"
 mapfile -t all < <(versions)
 hows=(stripped static pie bare dynamic)
-modes=(naive naive naive lowmem pooled append limited per-batch)
+modes=(naive naive made lowmem pooled append limited per-batch)
 procs=(1 2 3 4 8 16 32 64)
 pick() { local -n list=$1; echo "${list[RANDOM % ${#list[@]}]}"; }
 

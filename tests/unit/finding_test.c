@@ -963,6 +963,7 @@ static void test_go_writes_into_a_buffer(void **state) {
     assert_string_equal(rules(a), " output-grown");
     assert_true(says(a->findings[0].fix, "bytes.Buffer whose Reset()"));
     assert_true(says(a->findings[0].summary, "main.send"));
+    assert_true(says(a->findings[0].summary, "for every call of github.com/klauspost/compress/gzip"));
     w->sites[1].stack = makes;
     a = analyse(w, NULL);
     assert_string_equal(rules(a), " context-per-call");

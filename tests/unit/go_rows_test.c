@@ -46,6 +46,37 @@ static void end(struct go_state *s) {
     munmap(s, sizeof *s);
 }
 
+/* Made by the caller for one call, or kept for the next ones: either is told once. */
+static void a_destination_is_an_output(void **state) {
+    struct go_state *s = begin();
+    struct fake f;
+    struct go_call call = {.source = 40000, .row = 1};
+    struct go_live live = {.size = 50000, .site = go_rows_site(s, stack_of(&f, 1))};
+    const struct region_site *site = ROW(REGION_SITES, region_site, live.site);
+    const struct region_large *l =
+        ROW(REGION_LARGE, region_large, ROW(REGION_CELLS, region_cell, site->shared_cell)->large);
+    (void)state;
+    go_rows_used(s, &live, &call);
+    assert_int_equal(l->output_allocs, 1);
+    assert_int_equal(l->output_bytes, 50000);
+    assert_int_equal(l->served_call, 1);
+    assert_int_equal(l->source_ratio_max, 50000 * 65536ull / 40000);
+    assert_int_equal(l->reused, 0);
+    assert_int_equal(live.uses, 1);
+    go_rows_used(s, &live, &call);
+    assert_int_equal(l->output_allocs, 1);
+    assert_int_equal(l->reused, 1);
+    assert_int_equal(live.uses, 2);
+    /* A block that the codec had made is used again at once. */
+    ROW(REGION_SITES, region_site, live.site)->go_flags |= REGION_GO_OUTPUT;
+    live.uses = 0;
+    go_rows_used(s, &live, &call);
+    assert_int_equal(l->output_allocs, 1);
+    assert_int_equal(l->reused, 2);
+    assert_int_equal(live.uses, 2);
+    end(s);
+}
+
 static void full_tables_add_up(void **state) {
     struct go_state *s = begin();
     struct fake f;
@@ -124,7 +155,8 @@ static void counters_hold_for_days(void **state) {
     struct region_cell *c = ROW(REGION_CELLS, region_cell, row->shared_cell);
     struct region_large *l = ROW(REGION_LARGE, region_large, c->large);
     row->go_flags = REGION_GO_OUTPUT;
-    c->life_sum = l->source_ratio_sum = ROW(REGION_GO, region_go, row->go)->swept_ticks = 1ull << 63;
+    c->life_sum = l->source_ratio_sum = ROW(REGION_GO, region_go, row->go)->swept_ticks = 1ull
+                                                                                          << 63;
     c->freed_samples = l->source_ratio_count = 9;
     go_rows_add(s, &flight, &call, 100);
     go_rows_swept(s, &live, 1ull << 50);
@@ -140,6 +172,7 @@ static void counters_hold_for_days(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_destination_is_an_output),
         cmocka_unit_test(full_tables_add_up),
         cmocka_unit_test(full_call_tables_add_up),
         cmocka_unit_test(counters_hold_for_days),

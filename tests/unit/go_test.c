@@ -1,6 +1,7 @@
 /* The room src/go on a program that is made here, byte by byte: its tables are found and read, its
  * functions verified; and whatever single byte of it is another, nothing is read outside of it (run
  * this with SAN=address,undefined). */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -40,6 +41,19 @@ static void tables_are_read(void **state) {
         assert_false(frames[1].inlined);
         free(p.data);
     }
+}
+
+static void an_older_go_is_named(void **state) {
+    (void)state;
+    struct go_build p = {0};
+    go_build_make(&p, 17);
+    p.data[INFO + 15] = 0; /* where its version is, pointers tell */
+    memset(p.data + TABLE, 0, 8);
+    assert_int_equal(go_image_find(&p.image), -ENOTSUP);
+    assert_string_equal(p.image.version, "go1.17 or older");
+    memset(p.data + INFO, 0, 16);
+    assert_int_equal(go_image_find(&p.image), -ENOENT);
+    free(p.data);
 }
 
 static struct go_plan *new_plan(void) {
@@ -212,6 +226,7 @@ static void codec_names(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tables_are_read),
+        cmocka_unit_test(an_older_go_is_named),
         cmocka_unit_test(what_verifies_is_hooked),
         cmocka_unit_test(what_does_not_verify_is_left_alone),
         cmocka_unit_test(any_byte_may_be_wrong),

@@ -265,6 +265,8 @@ static void test_go(void **state) {
     go->state = REGION_GO_DECLINED;
     go->reason = "runtime.mallocgc";
     assert_int_equal(said(&s, "go", "runtime.mallocgc did not verify"), 1);
+    go->reason = "its tables are not understood";
+    assert_int_equal(said(&s, "go", "its tables are not understood; squall"), 1);
 }
 
 int main(void) {

@@ -47,10 +47,19 @@ static const char *milliseconds(char *text, size_t size, uint64_t ns) {
     return text;
 }
 
+/* "0.24 ms", ", the longest of 3 times" behind it. */
+static const char *stops(char *text, size_t size, const struct go_result *result) {
+    milliseconds(text, size, result->stop_ns);
+    size_t n = strlen(text);
+    if (result->stops > 1)
+        snprintf(text + n, size - n, ", the longest of %u times", result->stops);
+    return text;
+}
+
 static int attach(int pid, const char *folder, const struct region_configuration *conf) {
     struct go_result result = {0};
     struct go_target t;
-    char one[32], all[32];
+    char one[32], all[64];
     int error = go_target_open(&t, pid);
     int status = error ? say_not_opened("attach", pid, error) : COMMAND_OK;
     if (!error && go_install(&t, folder, conf, 0, &result)) {
@@ -61,8 +70,7 @@ static int attach(int pid, const char *folder, const struct region_configuration
         message("attached to process %d (%s): %u places hooked; all %u threads stood still for %s, "
                 "one of them for %s before",
                 pid, t.image.version, result.patches, result.threads,
-                milliseconds(all, sizeof all, result.stop_ns),
-                milliseconds(one, sizeof one, result.one_ns));
+                stops(all, sizeof all, &result), milliseconds(one, sizeof one, result.one_ns));
         message("recording in %s", result.path);
     }
     go_target_close(&t);
@@ -110,7 +118,7 @@ int command_detach(int argc, char **argv) {
     static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
     struct go_result result = {0};
     struct go_target t;
-    char all[32];
+    char all[64];
     optind = opterr = 0;
     int option = getopt_long(argc, argv, "h", options, NULL);
     if (option == 'h') {
@@ -133,7 +141,7 @@ int command_detach(int argc, char **argv) {
     } else if (!error) {
         message("detached from process %d: %u places are as they were; all %u threads stood still "
                 "for %s",
-                pid, result.patches, result.threads, milliseconds(all, sizeof all, result.stop_ns));
+                pid, result.patches, result.threads, stops(all, sizeof all, &result));
     }
     go_target_close(&t);
     return status;

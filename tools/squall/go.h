@@ -78,15 +78,20 @@ struct go_result {
     bool is_no_go;    /* for this reason: there is no Go in it */
     bool has_ended;   /* meanwhile, with: */
     int end_status;
-    uint32_t patches, threads, tries;
-    uint64_t stop_ns; /* how long all of it stood still */
+    uint32_t patches, threads;
+    uint32_t stops;   /* how often all of it stood still */
+    uint64_t stop_ns; /* and how long, the longest time */
     uint64_t one_ns;  /* and, before that, one thread alone */
     char path[4096];  /* of the region */
 };
 
+/* All of it stood still from then on until now. */
+void go_result_stopped(struct go_result *result, uint64_t from_ns, uint64_t now_ns);
 /* Puts the hook in. Returns 0, or -1 with result->reason: the program is as it was. */
 int go_install(struct go_target *t, const char *folder, const struct region_configuration *conf,
                uint64_t run_id, struct go_result *result);
+/* Whether it is in already, by whomever. */
+bool go_is_installed(const struct go_target *t);
 /* Takes it out again. */
 int go_uninstall(struct go_target *t, struct go_result *result);
 /* For squall run: at the stop of a static program's exec. */

@@ -190,9 +190,15 @@ static bool is_unchanged(const struct go_target *t, const struct go_plan *plan) 
     return true;
 }
 
+void go_result_stopped(struct go_result *result, uint64_t from_ns, uint64_t now_ns) {
+    result->stops++;
+    if (now_ns - from_ns > result->stop_ns)
+        result->stop_ns = now_ns - from_ns;
+}
+
 static int apply(struct go_target *t, const struct go_plan *plan, struct go_result *result) {
     struct timespec pause = {0, 500000};
-    for (result->tries = 1; result->tries <= TRIES; result->tries++) {
+    for (int i = 0; i < TRIES; i++) {
         uint64_t from = now_ns();
         int error = go_target_stop(t, true);
         if (error)
@@ -201,7 +207,7 @@ static int apply(struct go_target *t, const struct go_plan *plan, struct go_resu
         result->threads = t->thread_count;
         error = !is_clear ? -EAGAIN : is_unchanged(t, plan) ? write_patches(t, plan) : -ESTALE;
         go_target_resume(t);
-        result->stop_ns = now_ns() - from;
+        go_result_stopped(result, from, now_ns());
         if (error != -EAGAIN)
             return error;
         nanosleep(&pause, NULL);
@@ -224,7 +230,8 @@ static int prepare(struct go_plan *plan, const struct go_target *t, const struct
     plan->threshold = conf->large;
     plan->calls = conf->args && t->is_traced; /* no goroutine may be parked in what is changed */
     if (go_plan_look(plan, &t->image) || go_plan_make(plan, &t->image))
-        return fail(result, "%s did not verify", plan->refused);
+        return fail(result, "%s%s", plan->refused,
+                    base_starts(plan->refused, "runtime.") ? " did not verify" : "");
     struct go_near *near = (struct go_near *)(void *)plan->data;
     near->is_ours = 1;
     near->size = m->size;
@@ -274,6 +281,10 @@ int go_install(struct go_target *t, const char *folder, const struct region_conf
     int status = -1;
     if (!plan) {
         fail(result, "no memory");
+        goto cleanup;
+    }
+    if (go_is_installed(t)) {
+        fail(result, "the hook is in it already");
         goto cleanup;
     }
     m = lay_out(go_target_gap(t, m.size));

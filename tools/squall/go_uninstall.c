@@ -58,6 +58,11 @@ static bool find(const struct go_target *t, struct installed *in) {
     return found;
 }
 
+bool go_is_installed(const struct go_target *t) {
+    struct installed in = {0};
+    return find(t, &in);
+}
+
 static int read_records(const struct go_target *t, struct installed *in) {
     uint64_t size = in->near.patches * sizeof *in->records;
     in->records = malloc(size);
@@ -117,28 +122,38 @@ _Static_assert(offsetof(struct region_header, end_clock) ==
                    offsetof(struct region_header, end_raw_ns) + 8,
                "written together");
 
-/* Gives the memory back, if nobody is in it. -EAGAIN: somebody is. */
-static int forget(struct go_target *t, const struct installed *in) {
+/* All are stopped, and nothing leads into the hook any more: whether nobody is in it. */
+static bool is_left(const struct go_target *t, const struct installed *in) {
+    return is_idle(t, in) && !go_target_is_within(t, in->at + GO_NEAR_DATA, in->code_end);
+}
+
+static bool stop_and_look(struct go_target *t, const struct installed *in,
+                          struct go_result *result) {
+    uint64_t from = now_ns();
+    if (go_target_stop(t, true))
+        return false;
+    bool left = is_left(t, in);
+    go_target_resume(t);
+    go_result_stopped(result, from, now_ns());
+    return left;
+}
+
+/* One thread is enough to give the memory back. */
+static void forget(struct go_target *t, const struct installed *in) {
     uint64_t region[6] = {in->region, in->near.region_size, 0, 0, 0, 0};
     uint64_t all[6] = {in->at, in->near.size, 0, 0, 0, 0};
-    int error = go_target_stop(t, true);
-    if (error)
-        return error;
-    error = -EAGAIN;
-    if (!t->threads[0].signal && is_idle(t, in) &&
-        !go_target_is_within(t, in->at + GO_NEAR_DATA, in->code_end)) {
-        go_target_call(t, SYS_munmap, region);
-        go_target_call(t, SYS_munmap, all);
-        error = 0;
-    }
+    if (go_target_stop(t, false))
+        return;
+    go_target_call(t, SYS_munmap, region);
+    go_target_call(t, SYS_munmap, all);
     go_target_resume(t);
-    return error;
 }
 
 int go_uninstall(struct go_target *t, struct go_result *result) {
     struct timespec pause = {0, 500000};
     struct installed in = {0};
     int status = -1, error;
+    bool left = false;
     if (!find(t, &in)) {
         fail(result, "the hook is not in it");
         goto cleanup;
@@ -150,9 +165,10 @@ int go_uninstall(struct go_target *t, struct go_result *result) {
     if (!error) {
         result->threads = t->thread_count;
         error = write_back(t, &in);
+        left = is_left(t, &in);
         go_target_resume(t);
+        go_result_stopped(result, from, now_ns());
     }
-    result->stop_ns = now_ns() - from;
     if (error) {
         fail(result, strerror(-error));
         goto cleanup;
@@ -160,8 +176,12 @@ int go_uninstall(struct go_target *t, struct go_result *result) {
     result->patches = (uint32_t)in.near.patches;
     end_region(t, &in);
     /* What was put in by the library stays mapped: it is the library's. */
-    for (int i = 0; in.near.is_ours && i < TRIES && forget(t, &in) == -EAGAIN; i++)
+    for (int i = 0; in.near.is_ours && !left && i < TRIES; i++) {
         nanosleep(&pause, NULL);
+        left = stop_and_look(t, &in, result);
+    }
+    if (in.near.is_ours && left)
+        forget(t, &in);
     status = 0;
 cleanup:
     free(in.records);

@@ -22,7 +22,7 @@ import (
 )
 
 var (
-	mode       = flag.String("mode", "naive", "naive, pooled, lowmem, limited, append or per-batch")
+	mode       = flag.String("mode", "naive", "naive, made, pooled, lowmem, limited, append or per-batch")
 	goroutines = flag.Int("g", 64, "goroutines")
 	ops        = flag.Int64("ops", 2000, "batches in all; 0: until it is killed")
 	smallest   = flag.Int("min", 100<<10, "bytes of a batch, at least")
@@ -80,6 +80,8 @@ func (b *batcher) flush(source []byte) {
 		}
 		out = b.encode(e, source, make([]byte, 0, 16))
 		e.Close()
+	case "made":
+		out = b.encode(b.encoder, source, make([]byte, 0, len(source)))
 	case "append":
 		out = b.encode(b.encoder, source, make([]byte, 0, 16))
 	default:
