@@ -137,14 +137,15 @@ static int say_refused(struct analysis *a, uint32_t reason) {
                                why_refused(reason));
 }
 
-/* A region in which no function says anything about arguments was made without them. */
+/* A region in which no function says anything about arguments was made without them; in one of a forked
+ * child those that were unloaded before do not. */
 static int say_arguments(struct analysis *a) {
     const struct profile_process *p = a->process;
     uint32_t seen = 0, all = 0, refused[REASONS] = {0};
     int error = 0;
     for (uint32_t i = 1; i < p->codec_function_count; i++) {
         const struct profile_codec_function *f = &p->codec_functions[i];
-        if (!has_arguments(f))
+        if (!has_arguments(f) || (!f->patched && !f->refused))
             continue;
         all++;
         if (f->patched)

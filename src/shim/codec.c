@@ -231,7 +231,8 @@ static uint32_t write_row(struct region *r, const struct module *m, const struct
     to->kind = f->kind;
     to->found = (uint8_t)found;
     to->patched = f->has_detour;
-    to->refused = f->refused;
+    /* Of one that was unloaded before a child was forked there is nothing to see in the child. */
+    to->refused = RELAXED_LOAD(&m->gone) ? REGION_REFUSED_NOT : f->refused;
     __atomic_store_n(&to->address, f->start, __ATOMIC_RELEASE);
     return row;
 }
