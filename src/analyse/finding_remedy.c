@@ -23,7 +23,12 @@ static void bound_pool(struct finding_sum *sum, const struct finding_calls *call
     uint64_t bound = calls->level * ((sum->allocs + messages - 1) / messages);
     if (bound == 0 || bound >= sum->pool)
         return;
-    sum->pool_bytes = analyse_whole((double)sum->pool_bytes * (double)bound / (double)sum->pool);
+    /* Blocks of one message may differ: a context of megabytes and its output of some KiB. */
+    uint64_t scaled = analyse_whole((double)sum->pool_bytes * (double)bound / (double)sum->pool);
+    uint64_t least = calls->level * sum->largest;
+    if (least > sum->pool_bytes)
+        least = sum->pool_bytes;
+    sum->pool_bytes = scaled > least ? scaled : least;
     sum->pool = bound;
 }
 

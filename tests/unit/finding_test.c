@@ -566,9 +566,10 @@ static void test_saving_of_a_cap(void **state) {
     assert_true(evidence(f, "knee") == 2);
     assert_true(evidence(f, "capped_peak_bytes") == 2 * MIB);
     assert_int_equal(remedy(f, "cap_concurrency")->saved_peak_bytes, 6 * MIB);
-    assert_true(says(remedy(f, "cap_concurrency")->text,
-                     "up to 8 often were; with 2 the peak of these blocks would be 2.00 MiB in place of "
-                     "8.00 MiB, 6.00 MiB less"));
+    assert_true(
+        says(remedy(f, "cap_concurrency")->text,
+             "up to 8 often were; with 2 the peak of these blocks would be 2.00 MiB in place of "
+             "8.00 MiB, 6.00 MiB less"));
     f = find(&w->a, "concurrency-past-throughput");
     assert_true(evidence(f, "saved_peak_bytes") == 6 * MIB);
     /* Blocks that wait long after the call are not shortened by it. */
@@ -963,7 +964,8 @@ static void test_go_writes_into_a_buffer(void **state) {
     assert_string_equal(rules(a), " output-grown");
     assert_true(says(a->findings[0].fix, "bytes.Buffer whose Reset()"));
     assert_true(says(a->findings[0].summary, "main.send"));
-    assert_true(says(a->findings[0].summary, "for every call of github.com/klauspost/compress/gzip"));
+    assert_true(
+        says(a->findings[0].summary, "for every call of github.com/klauspost/compress/gzip"));
     w->sites[1].stack = makes;
     a = analyse(w, NULL);
     assert_string_equal(rules(a), " context-per-call");
@@ -1059,6 +1061,16 @@ static void test_batches_of_librdkafka(void **state) {
     assert_true(evidence(a->findings, "allocs") == 1200);
     assert_true(says(a->findings[0].summary, "the contexts take about 1,100 blocks of 16.0 KiB"));
     assert_false(says(a->findings[0].fix, "And the context"));
+    /* One call at once: one context and one output do, and no context fits into less than one took.
+     */
+    w->sites[0].large_peak = w->cells[0].peak_bytes = 3658041;
+    w->sites[1].large_peak = w->cells[1].peak_bytes = 3 * 101344;
+    w->calls[call].levels = w->levels;
+    w->calls[call].level_count = 1;
+    add_level(w, 1, 600, 1, 1);
+    a = analyse(w, NULL);
+    assert_true(evidence(a->findings, "pool_size") == 2);
+    assert_true(evidence(a->findings, "pool_bytes") == 3658041);
 }
 
 /* ---- concurrency ---- */
