@@ -13,7 +13,7 @@ export function overview(process) {
   const figures = [
     ['Allocated', format.bytes(totals.bytes), `${format.count(totals.allocs)} blocks`],
     ['Live at the end', about + format.bytes(totals.live_bytes), `${format.count(totals.frees)} blocks freed`],
-    ['Live at most', (totals.peak_is_lower_bound ? 'at least ' : '') + format.bytes(totals.peak_live_bytes), 'at once'],
+    ['Live at most', (totals.peak_is_lower_bound ? '≥ ' : '') + format.bytes(totals.peak_live_bytes), 'at once'],
     ['In the allocator', format.time(totals.allocator_ns), 'of all threads'],
     ['Sites', format.count(process.rows.length), `${process.threads.length} threads`],
   ];
