@@ -37,6 +37,13 @@ static uint64_t scale(uint64_t value, uint64_t ticks, uint64_t timed_ticks) {
     return scaled < 18446744073709549568.0 ? (uint64_t)scaled : UINT64_MAX;
 }
 
+/* No call computes for longer than it takes. Measured it may seem so: what measuring takes is in
+ * it, which of a call of a microsecond is most. */
+static uint64_t scale_cpu(uint64_t cpu_ns, uint64_t ticks, uint64_t timed_ticks, uint64_t ns) {
+    uint64_t scaled = scale(cpu_ns, ticks, timed_ticks);
+    return scaled < ns ? scaled : ns;
+}
+
 static bool holds_block(const struct region_view *view, enum region_table table, uint64_t first,
                         uint64_t count) {
     return view->used[table] >= count && first <= view->used[table] - count;
@@ -44,14 +51,15 @@ static bool holds_block(const struct region_view *view, enum region_table table,
 
 static void decode_size(const struct profile_process *p, const struct region_codec_size *row,
                         uint32_t class, struct profile_codec_size *size) {
+    uint64_t ns = clock_ns(p->ticks_per_ns, row->ticks);
     *size = (struct profile_codec_size){
         .from = class ? 1ull << (class - 1) : 0,
         .to = 1ull << class,
         .messages = row->messages,
         .source_bytes = row->source_bytes,
         .produced_bytes = row->produced_bytes,
-        .ns = clock_ns(p->ticks_per_ns, row->ticks),
-        .cpu_ns = scale(row->cpu_ns, row->ticks, row->timed_ticks),
+        .ns = ns,
+        .cpu_ns = scale_cpu(row->cpu_ns, row->ticks, row->timed_ticks, ns),
         .page_faults = scale(row->page_faults, row->ticks, row->timed_ticks),
         .context_switches = scale(row->context_switches, row->ticks, row->timed_ticks),
     };
@@ -81,17 +89,19 @@ static int keep_levels(const struct decoder *d, const struct region_concurrency 
     if (!kept)
         return -ENOMEM;
     *levels = kept;
-    for (uint32_t i = 0; i < REGION_LEVELS; i++)
+    for (uint32_t i = 0; i < REGION_LEVELS; i++) {
+        uint64_t ns = clock_ns(d->p->ticks_per_ns, rows[i].ticks);
         if (rows[i].calls || rows[i].wall_ticks)
             kept[(*count)++] = (struct profile_concurrency){
                 .level = level_of(i),
                 .calls = rows[i].calls,
                 .source_bytes = rows[i].source_bytes,
-                .ns = clock_ns(d->p->ticks_per_ns, rows[i].ticks),
-                .cpu_ns = scale(rows[i].cpu_ns, rows[i].ticks, rows[i].timed_ticks),
+                .ns = ns,
+                .cpu_ns = scale_cpu(rows[i].cpu_ns, rows[i].ticks, rows[i].timed_ticks, ns),
                 .wall_ns = clock_ns(d->p->ticks_per_ns, rows[i].wall_ticks),
                 .flow_bytes = rows[i].flow_bytes,
             };
+    }
     return 0;
 }
 
@@ -199,7 +209,7 @@ static int decode_call(struct decoder *d, uint32_t i) {
     call->produced_bytes = row->produced_bytes;
     call->output_capacity = row->output_capacity;
     call->ns = clock_ns(d->p->ticks_per_ns, ticks);
-    call->cpu_ns = whole ? row->cpu_ns : scale(row->cpu_ns, ticks, timed);
+    call->cpu_ns = scale_cpu(row->cpu_ns, ticks, whole ? ticks : timed, call->ns);
     call->page_faults = whole ? row->page_faults : scale(row->page_faults, ticks, timed);
     call->context_switches =
         whole ? row->context_switches : scale(row->context_switches, ticks, timed);
