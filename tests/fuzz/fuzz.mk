@@ -54,4 +54,4 @@ fuzz:
 	  $(foreach name,$(FUZZ),build/fuzz/$(FUZZ_DIR)/$(name) build/fuzz/$(FUZZ_DIR)/$(name)-libfuzzer)
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) $(FUZZ_DIR)/fuzz.sh build/fuzz/$(FUZZ_DIR) $(FUZZ)
 
--include $(wildcard $(B)/read/$(FUZZ_DIR)/*.d)
+-include $(wildcard $(B)/read/$(FUZZ_DIR)/*.d $(B)/read/src/shim/*.d)
