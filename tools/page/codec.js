@@ -28,8 +28,8 @@ export function byFunction(process) {
 
 const known = (v, show) => (Number.isFinite(v) ? show(v) : '–');
 const cost = (of) => (of.seconds * 1e9) / of.source_bytes; // ns per byte: the same as s per GB
-/** None: it was not measured. More than all: of short calls, what measuring them took. */
-const cpuShare = (of) => (of.cpu_seconds > 0 ? Math.min(of.cpu_seconds / of.seconds, 1) : NaN);
+/** None: it was not measured. */
+const cpuShare = (of) => (of.cpu_seconds > 0 ? of.cpu_seconds / of.seconds : NaN);
 const perByte = (v) => `${format.ratio(v)} ns/B`;
 
 function sizesOf(f) {
