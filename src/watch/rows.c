@@ -78,7 +78,7 @@ static void site_rows(struct watch_view *v, struct watch *w, const struct span *
         if (total->allocs == 0 && total->bytes == 0)
             continue;
         snprintf(number, sizeof number, "site %u", i);
-        struct watch_row *row = view_add(v, *name ? name : number, role);
+        struct watch_row *row = view_add(v, *name ? name : number, role, 0);
         if (!row)
             continue;
         row->key = row->id = i;
@@ -102,7 +102,7 @@ static void thread_rows(struct watch_view *v, struct watch *w, const struct span
             continue;
         snprintf(name, sizeof name, "%s%s", i == 0 ? "(threads without a row)" : total->name,
                  total->codec_call ? " · in a codec call" : "");
-        struct watch_row *row = view_add(v, name, NULL);
+        struct watch_row *row = view_add(v, name, NULL, i ? total->tid : 0);
         if (!row)
             continue;
         row->key = row->id = i;
@@ -131,7 +131,7 @@ static void call_rows(struct watch_view *v, struct watch *w, const struct span *
             continue;
         snprintf(name, sizeof name, "%.200s%s%s", *function ? function : "?",
                  direction ? " · " : "", direction ? direction : "");
-        struct watch_row *row = view_add(v, name, NULL);
+        struct watch_row *row = view_add(v, name, NULL, 0);
         if (!row)
             continue;
         row->key = row->id = i;
@@ -158,7 +158,7 @@ static void finding_rows(struct watch_view *v, struct watch *w, const struct spa
     const struct analysis *a = watch_analysis(w);
     for (uint32_t i = 0; a && i < a->finding_count; i++) {
         const struct analyse_finding *f = &a->findings[i];
-        struct watch_row *row = view_add(v, f->summary, f->rule);
+        struct watch_row *row = view_add(v, f->summary, f->rule, 0);
         if (!row)
             continue;
         row->key = key_of(f);
@@ -197,7 +197,8 @@ void rows_of_list(struct watch_view *v, const struct watch_list *list) {
                                                        : "?",
                                          watch_state(w) == PROFILE_UNKNOWN  ? "unknown"
                                          : found->mode == REGION_MODE_EXACT ? "exact"
-                                                                            : "default");
+                                                                            : "default",
+                                         found->pid);
         if (!row)
             continue;
         row->key = found->key;

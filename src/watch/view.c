@@ -107,12 +107,15 @@ static bool holds(const char *text, const char *part) {
     return false;
 }
 
-bool view_passes(const struct watch_view *v, const char *name, const char *text) {
-    return v->filter[0] == 0 || holds(name, v->filter) || holds(text, v->filter);
+static bool passes(const struct watch_view *v, const char *name, const char *text, int32_t id) {
+    char number[16];
+    snprintf(number, sizeof number, "%d", id);
+    return v->filter[0] == 0 || holds(name, v->filter) || holds(text, v->filter) ||
+           (id && strncmp(number, v->filter, strlen(v->filter)) == 0);
 }
 
-struct watch_row *view_add(struct watch_view *v, const char *name, const char *text) {
-    if (!view_passes(v, name, text)) {
+struct watch_row *view_add(struct watch_view *v, const char *name, const char *text, int32_t id) {
+    if (!passes(v, name, text, id)) {
         v->hidden++;
         return NULL;
     }

@@ -5,9 +5,9 @@
 #include "internal.h"
 
 /* A new row, zeroed but for its name and text; NULL if the filter hides it (or there is no
- * memory: a row is missing then). */
-struct watch_row *view_add(struct watch_view *view, const char *name, const char *text);
-bool view_passes(const struct watch_view *view, const char *name, const char *text);
+ * memory: a row is missing then). id is the process or thread id that the row shows, 0 for none:
+ * the filter finds it by its first digits, too. */
+struct watch_row *view_add(struct watch_view *view, const char *name, const char *text, int32_t id);
 
 void rows_of_watch(struct watch_view *view, struct watch *watch,
                    const struct watch_history *history);

@@ -153,7 +153,11 @@ until_ grep -q child "$TMPDIR/said"
 child=$(sed -n 's/^child //p' "$TMPDIR/said")
 step "a child is told" -- "started process $child under squall, too"
 step "and listed" p -- "^ *$child +default .* become"
-step "and its parent chosen again" / b e c o m e Enter Home Enter -- 'allocate_some'
+# By its number: which of the two allocates more, and is the first in the list, is not settled.
+keys / "$pid"
+step "found by its number" -- "^ *$pid +default .* become"
+until_ hides "^ *$child "
+step "and its parent chosen again" Enter Enter -- "become +pid $pid "
 echo exec >&7
 step "exec is told" -- 'called exec and is become now'
 step "and followed" -- 'allocate_some'

@@ -178,6 +178,13 @@ static void filters_rows(void **state) {
     assert_int_equal(f.view.count, 1);
     assert_int_equal(f.view.hidden, 3);
     assert_string_equal(f.view.rows[0].name, "thread-3");
+    strcpy(f.view.filter, "102"); /* the thread id */
+    fill(&f);
+    assert_int_equal(f.view.count, 1);
+    assert_int_equal(f.view.rows[0].id, 2);
+    strcpy(f.view.filter, "02"); /* by its first digits only */
+    fill(&f);
+    assert_int_equal(f.view.count, 0);
     strcpy(f.view.filter, "no such thread");
     fill(&f);
     assert_int_equal(f.view.count, 0);

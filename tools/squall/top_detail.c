@@ -311,7 +311,7 @@ void top_detail_help(struct top *top) {
         "  Enter      the stack of a site, a finding in full, where a thread allocates, who",
         "             makes a codec call, a process of the list",
         "  Esc        back; shows what the filter hides",
-        "  / F3 F4 \\  filter: type a part of the name, Enter keeps it, Esc drops it",
+        "  / F3 F4 \\  filter: a part of the name or a PID; Enter keeps it, Esc drops it",
         "  > < F6 o   sort by the next column, the one before, the next",
         "  i I        the other way round",
         "  r          rates: of the last seconds, or since the start",
