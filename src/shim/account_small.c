@@ -37,7 +37,7 @@ static NOINLINE uint32_t find_cell(struct shim_self *self, const struct unwind_s
     unwind_walk(p->unwind, at, &stack);
     uint32_t cell = account_find_recent(self, &stack, REGION_CELL_EXACT);
     /* A stack that is not remembered leaves an older one in the walker, whose cell this is not. */
-    bool is_remembered = stack.frames != p->unwind->fresh_pc;
+    bool is_remembered = stack.frames != p->unwind->other.pc;
     p->last_walk = is_remembered ? p->unwind->walk : 0;
     p->last_cell = cell;
     if (looked && is_remembered && stack.count)

@@ -29,8 +29,8 @@ static uint64_t initial_thread_pointer;
 #define THREAD_REACH (64ull << 20)   /* larger stacks are walked as foreign ones */
 
 static void forget(struct unwind_thread *t) {
-    t->first = MAX;
-    t->sp[MAX] = ~0ull;
+    t->first = t->settled = MAX;
+    t->last.sp[MAX] = ~0ull;
 }
 
 /* Where the C library put this thread's stack, 0 = not found. glibc keeps block and size side by
@@ -273,43 +273,22 @@ INLINE bool step_fast(const struct unwind_thread *t, struct cursor *c, uint32_t 
 
 /* A polynomial of the mixed addresses: what each frame adds to the chain is one multiplication. Who
  * indexes by it mixes the sum. */
-INLINE uint64_t hash_add(uint64_t h, uint64_t pc) {
+#define HASH_FACTOR 0x9e3779b97f4a7c15ull
+INLINE uint64_t hash_mixed(uint64_t pc) {
     uint64_t mixed = pc * 0xd6e8feb86659fd93ull;
-    return (h + (mixed ^ mixed >> 32)) * 0x9e3779b97f4a7c15ull;
+    return mixed ^ mixed >> 32;
+}
+
+INLINE uint64_t hash_add(uint64_t h, uint64_t pc) {
+    return (h + hash_mixed(pc)) * HASH_FACTOR;
 }
 
 INLINE uint64_t hash_seed(uint32_t end) {
     return (end + 1) * 0xd6e8feb86659fd93ull;
 }
 
-/* The innermost state that still holds: every word that a walk from there on reads is what it was.
- * MAX = none. Judged from the outside in, because what holds ends where the stack last changed;
- * four frames at a time, because where it ends cannot be predicted. Only words above the stack
- * pointer are read: others may be on pages that are there no more. */
-static uint32_t find_holding(const struct unwind_thread *t, uint64_t sp) {
-    uint32_t k = MAX - 1, words = 0;
-    if (t->first == MAX)
-        return MAX;
-    for (; k >= t->first + 4 && t->sp[k - 3] > sp; k -= 4) {
-        unsigned changed =
-            (unwind_frame_changed(t, k) != 0) | (unwind_frame_changed(t, k - 1) != 0) << 1 |
-            (unwind_frame_changed(t, k - 2) != 0) << 2 | (unwind_frame_changed(t, k - 3) != 0) << 3;
-        if (changed) {
-            k -= (unsigned)__builtin_ctz(changed);
-            break;
-        }
-    }
-    /* Most states need no words but their return addresses. */
-    while (words < unwind_word_count(t, k) && t->words[words].address >= sp &&
-           !unwind_changed(t->words[words].address, t->words[words].value))
-        words++;
-    while (k < MAX && unwind_word_count(t, k) > words)
-        k++;
-    return k;
-}
-
 /* `needs` counts the words from bit 1 on, as in unwind_thread. Returns it with one more: it is not
- * kept in memory while frames are placed. */
+ * kept in memory while states are settled. */
 INLINE uint32_t remember_word(struct unwind_thread *t, uint32_t needs, uint64_t address,
                               uint64_t value) {
     t->words[needs >> 1].address = address;
@@ -318,56 +297,75 @@ INLINE uint32_t remember_word(struct unwind_thread *t, uint32_t needs, uint64_t 
 }
 
 /* The word that the CFA of state i is read from. */
-static COLD uint32_t remember_cfa(struct unwind_thread *t, uint32_t needs, uint32_t i,
-                                  uint32_t rule) {
-    uint32_t kind = rule_kind(rule);
-    uint64_t from = (kind == RULE_AT_RSP ? t->sp[i] : t->bp[i]) + rule_offset(rule);
-    return remember_word(t, needs, from, t->sp[i + 1] - (kind == RULE_DRAP ? 0 : 8));
+static COLD uint32_t remember_cfa(struct unwind_thread *t, uint32_t needs, uint32_t i) {
+    uint32_t rule = t->last.rule[i], kind = rule_kind(rule);
+    uint64_t from = (kind == RULE_AT_RSP ? t->last.sp[i] : t->last.bp[i]) + rule_offset(rule);
+    return remember_word(t, needs, from, t->last.sp[i + 1] - (kind == RULE_DRAP ? 0 : 8));
 }
 
 /* The outermost frame: a step that led nowhere. Where the bound cut the stack, a later walk may
  * have to go on from there, so its rbp counts in any case. */
-static void remember_end(struct unwind_thread *t, uint32_t rule) {
+static void settle_end(struct unwind_thread *t) {
     uint32_t needs = 0;
     for (uint32_t i = 0; i < t->end_word_count; i++)
         needs = remember_word(t, needs, t->end_words[i].address, t->end_words[i].value);
-    bool needs_bp = rule_uses_bp(rule) || t->end == REGION_END_BOUND;
+    bool needs_bp = rule_uses_bp(t->last.rule[MAX - 1]) || t->end == REGION_END_BOUND;
+    t->hash[MAX] = hash_seed(t->end);
+    t->hash[MAX - 1] = hash_add(t->hash[MAX], t->last.pc[MAX - 1]);
     t->needs[MAX - 1] = (uint16_t)(needs | needs_bp);
-}
-
-/* Puts frame k of the walk at place `to`. */
-INLINE void place_frame(struct unwind_thread *t, uint32_t to, uint32_t k) {
-    const struct unwind_fresh *f = &t->fresh[k];
-    t->pc[to] = t->fresh_pc[k];
-    t->sp[to] = f->sp;
-    t->bp[to] = f->bp;
-    t->at[unwind_at(f->sp)] = (uint8_t)to;
+    t->at[unwind_at(t->last.sp[MAX - 1])] = MAX - 1;
+    t->settled = MAX - 1;
     _Static_assert(MAX <= 256, "a state fits a byte");
 }
 
-/* Puts the n fresh frames in front of state i of the last stack (i = MAX: they are all). */
-static void remember(struct unwind_thread *t, uint32_t n, uint32_t i) {
-    uint32_t to = i;
+/* All states from `until` on. */
+static void settle(struct unwind_thread *t, uint32_t until) {
+    const struct unwind_frames *f = &t->last;
+    uint32_t i = t->settled, needs = t->needs[i];
     uint64_t hash = t->hash[i];
-    if (i == MAX && n) {
-        place_frame(t, --to, --n);
-        remember_end(t, t->fresh[n].rule);
-        t->hash[to] = hash = hash_add(hash, t->pc[to]);
-    }
-    uint32_t needs = t->needs[to];
-    while (n-- > 0) {
-        uint32_t rule = t->fresh[n].rule, is_saved = rule / RULE_SAVES_BP & 1;
-        place_frame(t, --to, n);
+    while (i > until) {
+        uint32_t rule = f->rule[--i], is_saved = rule / RULE_SAVES_BP & 1;
         /* The words of the step from here to the state outside, besides the return address. */
         if (UNLIKELY(rule_kind(rule) > RULE_RBP))
-            needs = remember_cfa(t, needs, to, rule);
+            needs = remember_cfa(t, needs, i);
         if ((needs & is_saved) && LIKELY(rule_place(rule) != RULE_PLACE_LOST))
-            needs = remember_word(t, needs, bp_slot(rule, t->sp[to + 1], t->bp[to]), t->bp[to + 1]);
+            needs = remember_word(t, needs, bp_slot(rule, f->sp[i + 1], f->bp[i]), f->bp[i + 1]);
         needs = (needs & ~is_saved) | (rule / RULE_USES_BP & 1);
-        t->needs[to] = (uint16_t)needs;
-        t->hash[to] = hash = hash_add(hash, t->pc[to]);
+        t->needs[i] = (uint16_t)needs;
+        t->hash[i] = hash = hash_add(hash, f->pc[i]);
+        t->at[unwind_at(f->sp[i])] = (uint8_t)i;
     }
-    t->first = to;
+    t->settled = i;
+}
+
+/* The innermost state that still holds, settled: every word that a walk from there on reads is what
+ * it was. MAX = none. Judged from the outside in, because what holds ends where the stack last
+ * changed; four frames at a time, because where it ends cannot be predicted. Only words above the
+ * stack pointer are read: others may be on pages that are there no more. */
+static uint32_t find_holding(struct unwind_thread *t, uint64_t sp) {
+    uint32_t k = MAX - 1, words = 0;
+    if (t->first == MAX)
+        return MAX;
+    for (; k >= t->first + 4 && t->last.sp[k - 3] > sp; k -= 4) {
+        if (unwind_frame_changed(t, k) | unwind_frame_changed(t, k - 1) |
+            unwind_frame_changed(t, k - 2) | unwind_frame_changed(t, k - 3)) {
+            unsigned changed = (unwind_frame_changed(t, k) != 0) |
+                               (unwind_frame_changed(t, k - 1) != 0) << 1 |
+                               (unwind_frame_changed(t, k - 2) != 0) << 2 | 1 << 3;
+            k -= (unsigned)__builtin_ctz(changed);
+            k++; /* no walk comes to state k itself, whose pc is another one */
+            break;
+        }
+    }
+    if (k < t->settled)
+        settle(t, k);
+    /* Most states need no words but their return addresses. */
+    while (words < unwind_word_count(t, k) && t->words[words].address >= sp &&
+           !unwind_changed(t->words[words].address, t->words[words].value))
+        words++;
+    while (k < MAX && unwind_word_count(t, k) > words)
+        k++;
+    return k;
 }
 
 /* ---- known stacks ---- */
@@ -388,22 +386,25 @@ static void know_word(struct unwind_known *known, uint64_t address, uint64_t val
 
 /* Once is not enough: stacks that never come back would only displace others. */
 void unwind_keep_known(struct unwind_thread *t, uint64_t hash, uint32_t number) {
-    uint32_t i = t->first, words = unwind_word_count(t, i);
-    struct unwind_known *known = &t->known[unwind_known_place(t->pc[i], t->sp[i])];
+    const struct unwind_frames *f = &t->last;
+    uint32_t i = t->first;
+    struct unwind_known *known = &t->known[unwind_known_place(f->pc[i], f->sp[i])];
     if (known->hash != hash) {
         known->hash = hash;
         return;
     }
+    settle(t, i);
+    uint32_t words = unwind_word_count(t, i);
     if (MAX - 1 - i + words > UNWIND_KNOWN_WORDS - 3)
         return;
-    known->pc = t->pc[i];
-    known->sp = t->sp[i];
-    known->bp = t->bp[i];
+    known->pc = f->pc[i];
+    known->sp = f->sp[i];
+    known->bp = f->bp[i];
     known->needs_bp = unwind_needs_bp(t, i);
     known->number = number;
     known->count = 0;
     for (uint32_t k = i + 1; k < MAX; k++)
-        know_word(known, t->sp[k] - 8, t->pc[k]);
+        know_word(known, f->sp[k] - 8, f->pc[k]);
     for (uint32_t k = 0; k < words; k++)
         know_word(known, t->words[k].address, t->words[k].value);
     for (uint16_t n = known->count; known->count & 3;)
@@ -413,63 +414,157 @@ void unwind_keep_known(struct unwind_thread *t, uint64_t hash, uint32_t number) 
 
 /* ---- the walk ---- */
 
-INLINE void answer(const struct unwind_thread *t, struct unwind_result *result) {
-    result->frames = &t->pc[t->first];
-    result->count = MAX - t->first;
-    result->end = t->end;
-    result->hash = t->hash[t->first];
-}
-
-/* A walk that ended with n fresh frames and met no remembered state. */
-static void finish(struct unwind_thread *t, const struct cursor *c, uint32_t n, uint32_t end,
+/* The part of the last stack from its state `first` on, which stays settled from `settled` on. */
+INLINE void answer(struct unwind_thread *t, uint32_t first, uint32_t settled, uint64_t hash,
                    struct unwind_result *result) {
-    if (c->is_memorable) {
-        t->end = end;
-        t->hash[MAX] = hash_seed(end);
-        remember(t, n, MAX);
-        answer(t, result);
-        return;
-    }
-    uint64_t hash = hash_seed(end);
-    for (uint32_t k = n; k-- > 0;)
-        hash = hash_add(hash, t->fresh_pc[k]);
-    result->frames = t->fresh_pc;
-    result->count = n;
-    result->end = end;
+    t->first = first;
+    t->settled = settled;
+    t->whole = hash;
+    result->frames = &t->last.pc[first];
+    result->count = MAX - first;
+    result->end = t->end;
     result->hash = hash;
 }
 
-/* State i was met after n fresh frames, but the two parts together do not fit, or are fewer than
- * the cut stack that is remembered. Takes over frames of the last stack as fresh ones, up to its
- * last but one or the bound, and leaves the cursor at the next. Returns the number of fresh
- * frames then. */
-static uint32_t take_over(struct unwind_thread *t, struct cursor *c, uint32_t n, uint32_t i) {
-    while (n < MAX - 1 && i < MAX - 1) {
-        t->fresh_pc[n] = t->pc[i];
-        t->fresh[n].sp = t->sp[i];
-        t->fresh[n].bp = t->bp[i];
-        t->fresh[n++].rule = rule_marked(table_rule(t->pc[i++] - 1, c->now, t->scratch));
+/* Frames [from, end) to `to` and after. */
+static NOINLINE void move_frames(struct unwind_frames *f, uint32_t from, uint32_t end,
+                                 uint32_t to) {
+    int32_t step = to < from ? 1 : -1, by = (int32_t)(to - from);
+    uint32_t k = to < from ? from : end - 1;
+    for (uint32_t n = end - from; n-- > 0; k += (uint32_t)step) {
+        uint32_t at = k + (uint32_t)by;
+        f->pc[at] = f->pc[k];
+        f->sp[at] = f->sp[k];
+        f->bp[at] = f->bp[k];
+        f->rule[at] = f->rule[k];
     }
-    c->pc = t->pc[i];
-    c->sp = t->sp[i];
-    c->bp = t->bp[i];
-    return n;
+}
+
+/* A walk under way: frames [begin, end) of `frames`, which no state from `holding` on is among. */
+struct path {
+    struct unwind_frames *frames;
+    uint32_t begin, end, holding;
+    uint32_t last;        /* where the last stack began */
+    uint64_t sum, weight; /* the hash of the whole is sum + weight × that of what is outside */
+};
+
+/* Where the frames of a walk from here begin if they are as many as one would think: they need not
+ * be moved then. This state was there in the last stack, or in one before; or the stack is one
+ * frame deeper, where the last was, too; or as deep. Without a branch that could not be predicted.
+ */
+INLINE uint32_t guess_begin(const struct unwind_thread *t, uint64_t pc, uint64_t sp) {
+    const struct unwind_frames *f = &t->last;
+    uint32_t first = t->first, i = t->at[unwind_at(sp)];
+    if (UNLIKELY(first >= MAX))
+        return 0;
+    bool was = (i >= first) & (f->sp[i] == sp) & (f->pc[i] == pc);
+    bool deeper = (sp < f->sp[first]) & t->deepens & (first != 0);
+    uint32_t begin = first - deeper;
+    return was ? i : begin;
+}
+
+/* hash_add from the inside outwards. */
+INLINE void path_hash(uint64_t *sum, uint64_t *weight, uint64_t pc) {
+    *weight *= HASH_FACTOR;
+    *sum += hash_mixed(pc) * *weight;
+}
+
+/* The walk goes where the last stack is remembered, of which what holds stays. */
+INLINE void begin_path(struct unwind_thread *t, const struct cursor *c, struct path *path) {
+    uint32_t begin = guess_begin(t, c->pc, c->sp), holding = find_holding(t, c->sp);
+    if (begin >= holding)
+        begin = holding ? holding - 1 : 0;
+    path->frames = &t->last;
+    path->begin = path->end = begin;
+    path->holding = holding;
+    path->last = t->first;
+    t->first = holding; /* for who interrupts us and never comes back */
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+/* No state of the last stack is of use any more. */
+static void drop_holding(struct unwind_thread *t, struct path *path) {
+    forget(t);
+    path->holding = MAX;
+}
+
+/* The guess was wrong: there is no place for another frame. Or the stack is deeper than the bound.
+ */
+static COLD void make_room(struct unwind_thread *t, struct path *path) {
+    if (!path->begin) {
+        drop_holding(t, path);
+        return;
+    }
+    move_frames(path->frames, path->begin, path->end, 0);
+    path->end -= path->begin;
+    path->begin = 0;
+}
+
+/* Moves the walk's frames up to where state i follows them. */
+INLINE void join(struct unwind_thread *t, struct path *path, uint32_t i) {
+    uint32_t gap = i - path->end;
+    if (!gap)
+        return;
+    t->first = i;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    move_frames(path->frames, path->begin, path->end, path->begin + gap);
+    path->begin += gap;
+    path->end = i;
+}
+
+/* The walk is past what can be remembered: it goes on elsewhere. */
+static COLD void leave_path(struct unwind_thread *t, struct path *path) {
+    uint32_t n = path->end - path->begin;
+    for (uint32_t k = 0; k < n; k++)
+        t->other.pc[k] = path->frames->pc[path->begin + k];
+    path->frames = &t->other;
+    path->begin = 0;
+    path->end = n;
+    path->holding = MAX;
+}
+
+/* A walk that ended and met no remembered state. */
+static void finish(struct unwind_thread *t, struct path *path, uint32_t end,
+                   struct unwind_result *result) {
+    if (path->frames == &t->last) {
+        join(t, path, MAX);
+        t->end = end;
+        t->first = path->begin;
+        settle_end(t);
+        settle(t, path->begin);
+        answer(t, path->begin, path->begin, t->hash[path->begin], result);
+        return;
+    }
+    uint64_t hash = hash_seed(end);
+    for (uint32_t k = path->end; k-- > 0;)
+        hash = hash_add(hash, t->other.pc[k]);
+    result->frames = t->other.pc;
+    result->count = path->end;
+    result->end = end;
+    result->hash = hash;
 }
 
 /* Whether the cursor stands in state i. */
 INLINE bool is_in(const struct unwind_thread *t, uint32_t i, uint64_t pc, uint64_t sp,
                   uint64_t bp) {
-    return t->sp[i] == sp && t->pc[i] == pc && (t->bp[i] == bp || !unwind_needs_bp(t, i));
+    return t->last.sp[i] == sp && t->last.pc[i] == pc &&
+           (t->last.bp[i] == bp || !unwind_needs_bp(t, i));
 }
 
 /* Walks over frames whose rules are near, on our own stack, in registers: the other steps keep the
  * cursor in memory, and each load from there would wait for the store before it. Returns the
- * state it came to among those that hold, from `holding` on, or MAX where one of the other steps
- * has to be taken. */
-static uint32_t walk_near(struct unwind_thread *t, struct cursor *c, uint32_t *count,
-                          uint32_t holding) {
-    uint64_t pc = c->pc, sp = c->sp, bp = c->bp, hi = t->hi, from = t->sp[holding];
-    uint32_t n = *count, met = MAX;
+ * state it came to among those that hold, or MAX where one of the other steps has to be taken.
+ *
+ * Each frame waits for the one before: two loads and a sum. What else is done here is done
+ * meanwhile. */
+static uint32_t walk_near(struct unwind_thread *t, struct cursor *c, struct path *path) {
+    struct unwind_frames *f = path->frames;
+    uint64_t pc = c->pc, sp = c->sp, bp = c->bp, hi = t->hi;
+    uint32_t holding = path->holding, met = MAX;
+    uint64_t from = t->last.sp[holding], to = path->end;
+    /* The last place is for a step that knows the bound. */
+    uint64_t room = holding < MAX ? holding : MAX - 1;
+    uint64_t sum = path->sum, weight = path->weight;
     for (;;) {
         if (sp >= from) {
             uint32_t i = t->at[unwind_at(sp)];
@@ -485,7 +580,7 @@ static uint32_t walk_near(struct unwind_thread *t, struct cursor *c, uint32_t *c
         __asm__("" : "+r"(cfa), "+r"(from_bp)); /* both at once: each walk waits for this */
         cfa = rule & RULE_USES_BP ? from_bp : cfa;
         uint64_t slot = cfa - place; /* without a place the word at the CFA: it is there */
-        if (UNLIKELY(t->near_pc[pc % UNWIND_NEAR] != pc) || UNLIKELY(n == MAX - 1))
+        if (UNLIKELY(t->near_pc[pc % UNWIND_NEAR] != pc) || UNLIKELY(to >= room))
             break;
         /* Both words lie in [sp, hi): so the slots are on this stack, and the walk gets on. */
         if (UNLIKELY(cfa <= sp || cfa > hi || cfa & 7 || slot < sp))
@@ -493,10 +588,11 @@ static uint32_t walk_near(struct unwind_thread *t, struct cursor *c, uint32_t *c
         uint64_t caller = ((const uint64_t *)cfa)[-1], saved = *(const uint64_t *)slot;
         if (UNLIKELY(!caller))
             break;
-        t->fresh_pc[n] = pc;
-        t->fresh[n].sp = sp;
-        t->fresh[n].bp = bp;
-        t->fresh[n++].rule = rule;
+        f->pc[to] = pc;
+        f->sp[to] = sp;
+        f->bp[to] = bp;
+        f->rule[to++] = rule;
+        path_hash(&sum, &weight, pc);
         bp = place ? saved : bp;
         pc = caller;
         sp = cfa;
@@ -504,7 +600,9 @@ static uint32_t walk_near(struct unwind_thread *t, struct cursor *c, uint32_t *c
     c->pc = pc;
     c->sp = sp;
     c->bp = bp;
-    *count = n;
+    path->end = (uint32_t)to;
+    path->sum = sum;
+    path->weight = weight;
     return met;
 }
 
@@ -516,39 +614,61 @@ INLINE void keep_near(struct unwind_thread *t, uint64_t pc, uint32_t rule) {
         (struct unwind_near){.offset = (int32_t)rule_offset(rule), .rule = rule_marked(rule)};
 }
 
-/* Whether the outer part from state i on completes the walk. If not, the two parts together do not
- * fit, or are fewer than the cut stack that is remembered. */
-INLINE bool completes(const struct unwind_thread *t, uint32_t n, uint32_t i) {
-    uint32_t whole = n + MAX - i;
-    return LIKELY(whole == MAX || (whole < MAX && t->end != REGION_END_BOUND));
+/* Whether the outer part from state i on completes the walk: where it was cut by the bound, what is
+ * remembered of a stack that is less deep now is not all there is. */
+INLINE bool completes(const struct unwind_thread *t, const struct path *path, uint32_t i) {
+    return LIKELY(t->end != REGION_END_BOUND || path->end - path->begin == i);
+}
+
+/* State i was met and does not complete the walk, which goes on at the last frame that is
+ * remembered. If that frame may be another one this time, at state i. */
+static COLD void go_on(struct unwind_thread *t, struct cursor *c, struct path *path, uint32_t i) {
+    if (t->last.bp[i] == c->bp) {
+        join(t, path, i);
+        path->end = MAX - 1;
+        c->pc = t->last.pc[MAX - 1];
+        c->sp = t->last.sp[MAX - 1];
+        c->bp = t->last.bp[MAX - 1];
+    }
+    drop_holding(t, path);
 }
 
 static void walk(struct unwind_thread *t, struct cursor *c, struct unwind_result *result) {
-    uint32_t n = 0, end;
-    uint32_t holding = c->is_memorable ? find_holding(t, c->sp) : MAX;
+    struct path path = {.frames = &t->other, .holding = MAX, .weight = 1};
+    uint32_t end;
+    if (LIKELY(c->is_memorable))
+        begin_path(t, c, &path);
     t->end_word_count = 0;
     for (;;) {
         if (LIKELY(!c->foreign && !c->exact)) {
-            uint32_t i = walk_near(t, c, &n, c->is_memorable ? holding : MAX);
-            if (i < MAX && LIKELY(completes(t, n, i))) {
-                remember(t, n, i);
-                answer(t, result);
+            uint32_t i = walk_near(t, c, &path);
+            if (i < MAX && LIKELY(completes(t, &path, i))) {
+                join(t, &path, i);
+                uint64_t hash = path.sum + path.weight * t->hash[i];
+                bool repeats = hash == t->whole;
+                t->deepens = path.begin < path.last;
+                answer(t, path.begin, i, hash, result);
+                if (repeats) /* so it will again */
+                    settle(t, path.begin);
                 return;
             }
-            if (i < MAX) {
-                if (t->bp[i] == c->bp)
-                    n = take_over(t, c, n, i);
-                holding = MAX;
-            }
+            if (i < MAX)
+                go_on(t, c, &path, i);
+        }
+        if (UNLIKELY(path.end == path.holding)) {
+            make_room(t, &path);
+            continue;
         }
         uint32_t rule = table_rule(c->exact ? c->pc : c->pc - 1, c->now, t->scratch);
-        t->fresh_pc[n] = c->pc | c->exact;
-        t->fresh[n].sp = c->sp;
-        t->fresh[n].bp = c->bp;
-        t->fresh[n++].rule = rule_marked(rule);
+        uint32_t at = path.end++;
+        path.frames->pc[at] = c->pc | c->exact;
+        path_hash(&path.sum, &path.weight, c->pc | c->exact);
+        path.frames->sp[at] = c->sp;
+        path.frames->bp[at] = c->bp;
+        path.frames->rule[at] = rule_marked(rule);
         if (!c->exact)
             keep_near(t, c->pc, rule);
-        if (UNLIKELY(n == MAX) && rule_kind(rule) < RULE_OUTERMOST) {
+        if (UNLIKELY(path.end - path.begin == MAX) && rule_kind(rule) < RULE_OUTERMOST) {
             end = REGION_END_BOUND;
             break;
         }
@@ -557,8 +677,10 @@ static void walk(struct unwind_thread *t, struct cursor *c, struct unwind_result
         end = step_any(t, c, rule);
         if (end)
             break;
+        if (UNLIKELY(!c->is_memorable) && path.frames == &t->last)
+            leave_path(t, &path);
     }
-    finish(t, c, n, end, result);
+    finish(t, &path, end, result);
 }
 
 void unwind_walk(struct unwind_thread *t, const struct unwind_start *start,
@@ -571,7 +693,7 @@ void unwind_walk(struct unwind_thread *t, const struct unwind_start *start,
     c.exact = 0;
     uint64_t tp = unwind_thread_pointer();
     if (UNLIKELY(!table_words)) {
-        result->frames = t->fresh_pc;
+        result->frames = t->other.pc;
         result->count = 0;
         result->end = REGION_END_NOT_WALKED;
         result->hash = hash_seed(REGION_END_NOT_WALKED);
@@ -591,7 +713,7 @@ void unwind_walk(struct unwind_thread *t, const struct unwind_start *start,
     c.is_memorable = own;
     t->window_size = 0;
     if (own && unwind_repeats(t, start)) {
-        answer(t, result);
+        answer(t, t->first, t->settled, t->hash[t->first], result);
         return;
     }
     t->walk++;

@@ -43,15 +43,25 @@ struct unwind_known {
     uint64_t value[UNWIND_KNOWN_WORDS];
 };
 
+/* Frames of a stack. State i is (pc, sp, bp)[i]; the return address pc[i] was read at sp[i] - 8,
+ * and rule[i] (rule_marked) leads to state i + 1. */
+struct unwind_frames {
+    uint64_t sp[UNWIND_MAX + 1]; /* [UNWIND_MAX]: a bound that stops searches */
+    uint64_t pc[UNWIND_MAX];
+    uint64_t bp[UNWIND_MAX];
+    uint32_t rule[UNWIND_MAX];
+};
+
 /* Frames of the last stack fill the upper ends of the arrays, innermost first, so that an outer
  * part keeps its place when the inner part changes:
  *
- *      0        first                     MAX-1   MAX
- *      | unused | innermost ... outermost frame | end |
+ *      0        first          settled          MAX-1   MAX
+ *      | unused | innermost ......... outermost frame | end |
  *
- * State i is (pc, sp, bp)[i]. The return address pc[i] was read at sp[i] - 8. Other words that a
- * walk from state i on reads (saved rbps that are needed, words that a CFA is computed from) are
- * words[0 .. word_count[i]), outermost first. */
+ * Words that a walk from state i on reads besides the return addresses (saved rbps that are needed,
+ * words that a CFA is computed from) are words[0 .. word_count[i]), outermost first. They, hash,
+ * needs and at are there for states from `settled` on; those of the states inside are computed when
+ * something asks for them, which it does not where every stack is another one. */
 struct unwind_thread {
     uint64_t stamp;          /* of the last stack and the bounds */
     uint64_t walk;           /* counts the walks; nothing below changes without one */
@@ -60,11 +70,12 @@ struct unwind_thread {
     uint64_t floor;          /* our own stack begins nowhere below; 0 = not known */
     uint64_t refused;        /* sp of the last stack that is not our own, in pages */
     uint32_t first;          /* UNWIND_MAX: no stack is remembered */
+    uint32_t settled;
     uint32_t end;
+    bool deepens;   /* the last stack was deeper than the one before */
+    uint64_t whole; /* hash of the last stack */
 
-    uint64_t sp[UNWIND_MAX + 1]; /* [UNWIND_MAX]: a bound that stops searches */
-    uint64_t pc[UNWIND_MAX];
-    uint64_t bp[UNWIND_MAX];
+    struct unwind_frames last;
     uint64_t hash[UNWIND_MAX + 1];
     uint16_t needs[UNWIND_MAX + 1]; /* word_count << 1 | needs_bp */
     struct unwind_word words[2 * UNWIND_MAX + 4];
@@ -75,12 +86,7 @@ struct unwind_thread {
     uint32_t known_trust, known_skipped;
     struct unwind_known known[UNWIND_KNOWN];
 
-    /* The walk under way, innermost first. */
-    uint64_t fresh_pc[UNWIND_MAX];
-    struct unwind_fresh {
-        uint64_t sp, bp;
-        uint32_t rule; /* rule_marked */
-    } fresh[UNWIND_MAX];
+    struct unwind_frames other;      /* from 0 on: of a walk that is not remembered */
     struct unwind_word end_words[2]; /* read by the last step, which led nowhere */
     uint32_t end_word_count;
     uint64_t window_at, window_size; /* a piece of a stack that is not our own */
@@ -115,14 +121,14 @@ INLINE uint64_t unwind_changed(uint64_t address, uint64_t value) {
 }
 
 INLINE uint64_t unwind_frame_changed(const struct unwind_thread *t, uint32_t k) {
-    return unwind_changed(t->sp[k] - 8, t->pc[k]);
+    return unwind_changed(t->last.sp[k] - 8, t->last.pc[k]);
 }
 
-/* Reads every word again that a walk from state i on reads; all lie in [sp[i], hi). This loop is
- * what a repeating stack costs: no branch but its own, four words a turn. */
-INLINE bool unwind_is_unchanged(const struct unwind_thread *t, uint32_t i) {
+/* Reads every return address again that a walk from state i on reads; all lie in [sp[i], hi). This
+ * loop is what a repeating stack costs: no branch but its own, four words a turn. 0 = as they were.
+ */
+INLINE uint64_t unwind_frames_changed(const struct unwind_thread *t, uint32_t i) {
     uint64_t differ = 0;
-    uint32_t count = unwind_word_count(t, i);
     uint64_t k = i + 1;
     if (k & 1)
         differ |= unwind_frame_changed(t, (uint32_t)k++);
@@ -132,13 +138,18 @@ INLINE bool unwind_is_unchanged(const struct unwind_thread *t, uint32_t i) {
     }
     _Static_assert(UNWIND_MAX % 4 == 0, "the loop ends there");
     for (; k < UNWIND_MAX; k += 4)
-        differ |= unwind_changed(t->sp[k] - 8, t->pc[k]) |
-                  unwind_changed(t->sp[k + 1] - 8, t->pc[k + 1]) |
-                  unwind_changed(t->sp[k + 2] - 8, t->pc[k + 2]) |
-                  unwind_changed(t->sp[k + 3] - 8, t->pc[k + 3]);
-    for (const struct unwind_word *w = t->words, *end = w + count; w < end; w++)
+        differ |= unwind_frame_changed(t, (uint32_t)k) | unwind_frame_changed(t, (uint32_t)k + 1) |
+                  unwind_frame_changed(t, (uint32_t)k + 2) |
+                  unwind_frame_changed(t, (uint32_t)k + 3);
+    return differ;
+}
+
+/* The same of the other words; state i is settled. */
+INLINE uint64_t unwind_words_changed(const struct unwind_thread *t, uint32_t i) {
+    uint64_t differ = 0;
+    for (const struct unwind_word *w = t->words, *end = w + unwind_word_count(t, i); w < end; w++)
         differ |= unwind_changed(w->address, w->value);
-    return differ == 0;
+    return differ;
 }
 
 /* Whether what is remembered is of this stack and of the modules as they are now. */
@@ -147,12 +158,14 @@ INLINE bool unwind_is_current(const struct unwind_thread *t) {
            LIKELY(t->thread_pointer == unwind_thread_pointer());
 }
 
-/* Whether a walk from `start` would give the last stack. */
+/* Whether a walk from `start` would give the last stack. One that is not settled was met once:
+ * where every stack is another one there is nothing to be gained by a look. */
 INLINE bool unwind_repeats(const struct unwind_thread *t, const struct unwind_start *start) {
     uint32_t i = t->first;
-    return LIKELY(t->sp[i] == start->sp) && LIKELY(t->pc[i] == start->pc) &&
-           LIKELY(t->bp[i] == start->bp || !unwind_needs_bp(t, i)) && unwind_is_current(t) &&
-           LIKELY(unwind_is_unchanged(t, i));
+    return LIKELY(t->settled <= i) && LIKELY(t->last.sp[i] == start->sp) &&
+           LIKELY(t->last.pc[i] == start->pc) &&
+           LIKELY(t->last.bp[i] == start->bp || !unwind_needs_bp(t, i)) && unwind_is_current(t) &&
+           LIKELY((unwind_frames_changed(t, i) | unwind_words_changed(t, i)) == 0);
 }
 
 INLINE uint32_t unwind_known_place(uint64_t pc, uint64_t sp) {

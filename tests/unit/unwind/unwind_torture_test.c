@@ -89,7 +89,7 @@ static int knows_right(struct unwind_thread *t, const struct unwind_start *start
 
 /* The walk just made. It is known when it was seen twice. */
 static void know(struct unwind_thread *t, const struct unwind_result *r) {
-    for (int i = 0; i < 2 && r->count && r->frames != t->fresh_pc; i++)
+    for (int i = 0; i < 2 && r->count && r->frames != t->other.pc; i++)
         unwind_keep_known(t, r->hash, (uint32_t)r->hash);
 }
 
