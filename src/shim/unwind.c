@@ -19,102 +19,16 @@ size_t unwind_thread_size(void) {
     return sizeof(struct unwind_thread);
 }
 
-/* ---- the bounds of stacks ---- */
-
-/* The initial thread's stack. The kernel keeps it one mapping from its bound down to where it was
- * ever touched, and nothing else comes near. Written once, by unwind_init. */
-static uint64_t initial_hi;
-static uint64_t initial_thread_pointer;
-#define INITIAL_REACH (120ull << 20) /* the kernel leaves 128 MiB of room for it, or more */
-#define THREAD_REACH (64ull << 20)   /* larger stacks are walked as foreign ones */
-
-static void forget(struct unwind_thread *t) {
-    t->first = t->settled = MAX;
-    t->last.sp[MAX] = ~0ull;
-}
-
-/* Where the C library put this thread's stack, 0 = not found. glibc keeps block and size side by
- * side in the thread's control block (struct pthread), at a place that versions differ in; the
- * block ends right above it, and no other two words there say that. Pages would not tell: stacks
- * without a guard, or cut from a pool, lie beside others, which may be unmapped. */
-#define CONTROL_BLOCK 2304u
-#define ABOVE_CONTROL_BLOCK 16384u
-#define STACK_MIN 16384u
-static uint64_t find_floor(uint64_t tp) {
-    const uint64_t *word = (const uint64_t *)tp;
-    uint64_t floor = 0;
-    if (!peek_can_read(tp) || !peek_can_read(tp + CONTROL_BLOCK - 8))
-        return 0;
-    for (uint32_t i = 0; i + 1 < CONTROL_BLOCK / 8; i++) {
-        uint64_t block = word[i], size = word[i + 1];
-        if (block < tp && block > floor && size >= STACK_MIN && size < 1ull << 47 &&
-            block + size > tp && block + size - tp <= ABOVE_CONTROL_BLOCK)
-            floor = block;
-    }
-    return floor;
-}
-
-/* Extends [lo, hi) down to `sp` if that is the same stack: each page between is there. A thread's
- * stack ends below its thread control block, to which the thread pointer points. The mapping's
- * own end would not do: the kernel joins neighbours, and those may be unmapped while we read. */
-static bool extend(struct unwind_thread *t, uint64_t sp) {
-    bool is_initial = t->thread_pointer == initial_thread_pointer;
-    uint64_t page = sp & ~(PEEK_PAGE - 1);
-    if (!t->hi) {
-        t->lo = t->hi = is_initial ? initial_hi : t->thread_pointer & ~7ull;
-        t->floor = is_initial ? 0 : find_floor(t->thread_pointer);
-    }
-    if (sp >= t->hi || sp < t->floor || t->hi - sp > (is_initial ? INITIAL_REACH : THREAD_REACH))
-        return false;
-    if (is_initial) {
-        t->lo = page;
-        return true;
-    }
-    for (uint64_t at = (t->lo - 1) & ~(PEEK_PAGE - 1); at >= page; at -= PEEK_PAGE) {
-        if (!peek_can_read(at))
-            return false;
-        t->lo = at;
-    }
-    return true;
-}
-
-/* Returns whether a walk that starts at `sp` is on our own stack. */
-static COLD bool enter(struct unwind_thread *t, uint64_t sp, uint64_t tp) {
-    if (t->thread_pointer != tp) {
-        t->thread_pointer = tp;
-        t->lo = t->hi = t->refused = 0;
-        forget(t);
-        unwind_forget_known(t);
-    }
-    if (unwind_is_own(t, sp))
-        return true;
-    if (t->refused == sp / PEEK_PAGE)
-        return false;
-    if (extend(t, sp))
-        return true;
-    t->refused = sp / PEEK_PAGE;
-    return false;
-}
-
-bool unwind_owns(struct unwind_thread *t, uint64_t sp) {
-    uint64_t tp = unwind_thread_pointer();
-    return (t->thread_pointer == tp && unwind_is_own(t, sp)) || enter(t, sp, tp);
-}
-
-/* Upwards from here page by page: what is above the initial stack is not adjacent. */
-static uint64_t find_initial_hi(uint64_t sp) {
-    uint64_t at = sp & ~(PEEK_PAGE - 1);
-    for (unsigned i = 0; i < INITIAL_REACH / PEEK_PAGE && peek_can_read(at); i++)
-        at += PEEK_PAGE;
-    return at - 8; /* walk_near reads the word at a CFA, too */
-}
-
 int unwind_init(void) {
     if (table_words)
         return 0;
-    initial_thread_pointer = unwind_thread_pointer();
-    initial_hi = find_initial_hi((uint64_t)__builtin_frame_address(0));
+    unwind_find_bounds();
     return table_init();
+}
+
+void unwind_forget(struct unwind_thread *t) {
+    t->first = t->settled = MAX;
+    t->last.sp[MAX] = ~0ull;
 }
 
 /* ---- one step ---- */
@@ -318,8 +232,7 @@ static void settle_end(struct unwind_thread *t) {
     _Static_assert(MAX <= 256, "a state fits a byte");
 }
 
-/* All states from `until` on. */
-static void settle(struct unwind_thread *t, uint32_t until) {
+NOINLINE void unwind_settle(struct unwind_thread *t, uint32_t until) {
     const struct unwind_frames *f = &t->last;
     uint32_t i = t->settled, needs = t->needs[i];
     uint64_t hash = t->hash[i];
@@ -358,7 +271,7 @@ static uint32_t find_holding(struct unwind_thread *t, uint64_t sp) {
         }
     }
     if (k < t->settled)
-        settle(t, k);
+        unwind_settle(t, k);
     /* Most states need no words but their return addresses. */
     while (words < unwind_word_count(t, k) && t->words[words].address >= sp &&
            !unwind_changed(t->words[words].address, t->words[words].value))
@@ -366,50 +279,6 @@ static uint32_t find_holding(struct unwind_thread *t, uint64_t sp) {
     while (k < MAX && unwind_word_count(t, k) > words)
         k++;
     return k;
-}
-
-/* ---- known stacks ---- */
-
-/* No entry is of generation 0. */
-void unwind_forget_known(struct unwind_thread *t) {
-    if (++t->generation)
-        return;
-    for (unsigned i = 0; i < UNWIND_KNOWN; i++)
-        t->known[i].generation = 0;
-    t->generation = 1;
-}
-
-static void know_word(struct unwind_known *known, uint64_t address, uint64_t value) {
-    known->offset[known->count] = (uint32_t)(address - known->sp);
-    known->value[known->count++] = value;
-}
-
-/* Once is not enough: stacks that never come back would only displace others. */
-void unwind_keep_known(struct unwind_thread *t, uint64_t hash, uint32_t number) {
-    const struct unwind_frames *f = &t->last;
-    uint32_t i = t->first;
-    struct unwind_known *known = &t->known[unwind_known_place(f->pc[i], f->sp[i])];
-    if (known->hash != hash) {
-        known->hash = hash;
-        return;
-    }
-    settle(t, i);
-    uint32_t words = unwind_word_count(t, i);
-    if (MAX - 1 - i + words > UNWIND_KNOWN_WORDS - 3)
-        return;
-    known->pc = f->pc[i];
-    known->sp = f->sp[i];
-    known->bp = f->bp[i];
-    known->needs_bp = unwind_needs_bp(t, i);
-    known->number = number;
-    known->count = 0;
-    for (uint32_t k = i + 1; k < MAX; k++)
-        know_word(known, f->sp[k] - 8, f->pc[k]);
-    for (uint32_t k = 0; k < words; k++)
-        know_word(known, t->words[k].address, t->words[k].value);
-    for (uint16_t n = known->count; known->count & 3;)
-        know_word(known, known->sp + known->offset[n - 1], known->value[n - 1]);
-    known->generation = t->generation;
 }
 
 /* ---- the walk ---- */
@@ -484,7 +353,7 @@ INLINE void begin_path(struct unwind_thread *t, const struct cursor *c, struct p
 
 /* No state of the last stack is of use any more. */
 static void drop_holding(struct unwind_thread *t, struct path *path) {
-    forget(t);
+    unwind_forget(t);
     path->holding = MAX;
 }
 
@@ -531,7 +400,7 @@ static void finish(struct unwind_thread *t, struct path *path, uint32_t end,
         t->end = end;
         t->first = path->begin;
         settle_end(t);
-        settle(t, path->begin);
+        unwind_settle(t, path->begin);
         answer(t, path->begin, path->begin, t->hash[path->begin], result);
         return;
     }
@@ -649,7 +518,7 @@ static void walk(struct unwind_thread *t, struct cursor *c, struct unwind_result
                 t->deepens = path.begin < path.last;
                 answer(t, path.begin, i, hash, result);
                 if (repeats) /* so it will again */
-                    settle(t, path.begin);
+                    unwind_settle(t, path.begin);
                 return;
             }
             if (i < MAX)
@@ -700,7 +569,7 @@ void unwind_walk(struct unwind_thread *t, const struct unwind_start *start,
         return;
     }
     if (UNLIKELY(t->stamp != c.now)) {
-        forget(t);
+        unwind_forget(t);
         unwind_forget_known(t);
         if (t->stamp) /* else they are zero, and on pages that need not be touched */
             base_zero(t->near_pc, sizeof t->near_pc);
@@ -708,7 +577,7 @@ void unwind_walk(struct unwind_thread *t, const struct unwind_start *start,
     }
     bool own = unwind_is_own(t, c.sp) && t->thread_pointer == tp;
     if (UNLIKELY(!own))
-        own = enter(t, c.sp, tp);
+        own = unwind_enter(t, c.sp, tp);
     c.foreign = !own;
     c.is_memorable = own;
     t->window_size = 0;

@@ -94,6 +94,16 @@ struct unwind_thread {
     uint8_t scratch[RULE_SCRATCH];
 };
 
+/* The last stack is no stack from now on. */
+void unwind_forget(struct unwind_thread *t);
+/* Settles the states of the last stack from `until` on. */
+void unwind_settle(struct unwind_thread *t, uint32_t until);
+/* Where the initial thread's stack ends; by that thread, on it, once. */
+void unwind_find_bounds(void);
+/* Returns whether a walk that starts at `sp` is on the stack of the thread with thread pointer
+ * `tp`, whose bounds it looks for where they are not known so far. */
+bool unwind_enter(struct unwind_thread *t, uint64_t sp, uint64_t tp);
+
 INLINE uint64_t unwind_thread_pointer(void) {
     uint64_t tp;
     __asm__("mov %%fs:0, %0" : "=r"(tp));

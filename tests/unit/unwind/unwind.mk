@@ -4,8 +4,8 @@
 UNWIND_DIR := tests/unit/unwind
 UNWIND_PARTS := $(filter %/base/parse.o %/base/syscall.o %/base/codec_table.o %/base/codec_go.o %/shim/codec.o %/shim/codec_scan.o \
   %/shim/detour.o %/shim/move.o %/shim/insn.o %/region/layout.o %/region/create.o %/region/commit.o \
-  %/shim/identity.o %/shim/live.o %/shim/peek.o %/shim/module.o %/shim/loader.o %/shim/module_elf.o %/shim/unwind.o %/shim/unwind_fde.o \
-  %/shim/unwind_rule.o %/shim/unwind_table.o,$(SHIM_PARTS))
+  %/shim/identity.o %/shim/live.o %/shim/peek.o %/shim/module.o %/shim/loader.o %/shim/module_elf.o %/shim/unwind.o \
+  %/shim/unwind_bounds.o %/shim/unwind_known.o %/shim/unwind_fde.o %/shim/unwind_rule.o %/shim/unwind_table.o,$(SHIM_PARTS))
 # The same as a glibc before 2.35 finds it: without _dl_find_object.
 UNWIND_OLD := $(patsubst $(B)/parts/%,$(B)/shim-old/%,$(UNWIND_PARTS:$(B)/shim/%=$(B)/shim-old/%))
 UNWIND_FLAGS := -std=gnu11 -g -O2 $(WARN) -Isrc -Iinclude -I$(UNWIND_DIR) -MMD -MP
