@@ -49,7 +49,7 @@ READ_OBJ += $(PROTO_OBJ) $(PAGE_OBJ)
 UNIT_BIN := $(UNIT_SRC:%.c=$(B)/%)
 TEST_HELP := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
 
-.PHONY: all help demo check check-go soak check-real check-rules coverage bench clean format FORCE
+.PHONY: all help demo check check-go check-real check-rules coverage bench clean format FORCE
 all: $(B)/libsquall.so $(B)/squall
 
 help:
@@ -60,7 +60,8 @@ help:
 	  'make check       all tests that take minutes (installs what they need)' \
 	  'make check-real  the full matrix of real programs and allocators' \
 	  'make check-go    a Go producer by every version of Go that Debian has' \
-	  'make soak        the same, disturbed in all ways, 500 times; every danger 20 times; 64 threads for ten minutes' \
+	  'make soak        64 threads for ten minutes; Go, disturbed in all ways, 500 times; every danger 20 times; the' \
+	  '                 judges; an hour of fuzzing each. make soak-counters, soak-go, soak-dangers, soak-fuzz: a part' \
 	  'make fuzz        hostile input by libFuzzer, FUZZ_SECONDS (600) for each harness' \
 	  'make check-judges  test suites of others with squall and without, compared (an hour)' \
 	  'make check-rules only the rules of the house' \
@@ -207,16 +208,34 @@ check-go:
 	@tests/go/matrix.sh
 	@export VERSIONS="$$(bash -c '. tests/go/lib.sh; versions')" && tests/go/codecs.sh && tests/go/profile.sh
 
+# Long: the counters, Go, every danger 20 times, and then what can be had by itself as well: the judges
+# and an hour of fuzzing for each harness.
+SOAK := soak-counters soak-go soak-dangers check-judges soak-fuzz
+.PHONY: soak $(SOAK)
 soak:
+	@failed=; for part in $(SOAK); do echo "# $$part"; $(MAKE) $$part || failed="$$failed $$part"; done; \
+	  [ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
+
+soak-counters soak-go soak-dangers: soak-build
+.PHONY: soak-build
+soak-build:
 	@tools/setup.sh build demo check
 	@$(MAKE) all
+
+soak-counters:
 	@LIMIT=3600 V=1 SOAK_SECONDS=$${SOAK_SECONDS:-600} tests/run.sh tests/targets/ledger.sh
+
+soak-go:
 	@tests/go/toolchains.sh
 	@tests/go/stress.sh
+
+soak-dangers:
 	@tests/danger/run.sh -r 20
 
-# Of soak's kind, but with sources from the network: CPython, glibc, zlib, redis, git and others.
-.PHONY: check-judges
+soak-fuzz:
+	@$(MAKE) fuzz FUZZ_SECONDS=3600
+
+# With sources from the network: CPython, glibc, zlib, redis, git and others.
 check-judges:
 	@tools/setup.sh build demo check judges
 	@$(MAKE) all

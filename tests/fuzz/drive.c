@@ -1,8 +1,8 @@
 /* Drives a harness without libFuzzer.
  *
- *   HARNESS FILE...             replays inputs: bytes, or regressions, named *.txt
- *   HARNESS --seeds DIR         writes the seeds there
- *   HARNESS --for SECONDS SEED  mutates them; the same seed does the same
+ *   HARNESS FILE...             replays inputs: bytes; or regressions, named *.txt; or a corpus,
+ * *.corpus HARNESS --seeds DIR [FILE]  writes the seeds there, and the inputs of a corpus HARNESS
+ * --for SECONDS SEED  mutates the seeds; the same seed does the same
  *
  * An input that breaks something is left in the working directory as crash-HARNESS. */
 #include <fcntl.h>
@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "fuzz.h"
 
@@ -104,14 +105,73 @@ static void replay_text(FILE *f) {
     free(bytes);
 }
 
-static int replay(const char *path) {
+/* ---- a corpus: a line for each input, deflated and in base64 ---- */
+
+static size_t from_base64(char *text) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    uint32_t bits = 0, count = 0;
+    size_t size = 0;
+    for (const char *at = text, *digit; *at && (digit = strchr(digits, *at)); at++) {
+        bits = bits << 6 | (uint32_t)(digit - digits);
+        if ((count += 6) >= 8)
+            text[size++] = (char)(bits >> (count -= 8));
+    }
+    return size;
+}
+
+/* Returns how many inputs `each` was given, -1 where the file is none. */
+static int read_corpus(const char *path, void (*each)(const uint8_t *bytes, size_t size)) {
     FILE *f = fopen(path, "r");
-    size_t length = strlen(path);
+    uint8_t *bytes = malloc(fuzz_longest);
+    char *line = NULL;
+    size_t room = 0;
+    int count = 0;
+    while (f && count >= 0 && getline(&line, &room, f) > 0) {
+        uLongf size = fuzz_longest;
+        if (*line == '#')
+            continue;
+        if (uncompress(bytes, &size, (const Bytef *)line, from_base64(line)) == Z_OK) {
+            each(bytes, size);
+            count++;
+        } else {
+            fprintf(stderr, "%s: line %d is no input\n", path, count + 1);
+            count = -1;
+        }
+    }
+    if (!f)
+        perror(path);
+    else
+        fclose(f);
+    free(line);
+    free(bytes);
+    return f ? count : -1;
+}
+
+static void write_input(const uint8_t *bytes, size_t size) {
+    static unsigned number;
+    char name[32];
+    snprintf(name, sizeof name, "corpus-%u", number++);
+    fuzz_seed(name, bytes, size);
+}
+
+static bool ends_in(const char *path, const char *end) {
+    size_t length = strlen(path), n = strlen(end);
+    return length > n && strcmp(path + length - n, end) == 0;
+}
+
+static int replay(const char *path) {
+    FILE *f;
+    if (ends_in(path, ".corpus")) {
+        int count = read_corpus(path, run);
+        fprintf(stderr, "%s: %d inputs kept\n", fuzz_name, count);
+        return count < 0;
+    }
+    f = fopen(path, "r");
     if (!f) {
         perror(path);
         return 1;
     }
-    if (length > 4 && strcmp(path + length - 4, ".txt") == 0) {
+    if (ends_in(path, ".txt")) {
         if (!pool_count)
             fuzz_seeds();
         replay_text(f);
@@ -155,10 +215,10 @@ int main(int argc, char **argv) {
     int status = 0;
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         signal(signals[i], broken);
-    if (argc == 3 && strcmp(argv[1], "--seeds") == 0) {
+    if (argc >= 3 && strcmp(argv[1], "--seeds") == 0) {
         folder = argv[2];
         fuzz_seeds();
-        return 0;
+        return argc > 3 && read_corpus(argv[3], write_input) < 0;
     }
     if (argc == 4 && strcmp(argv[1], "--for") == 0)
         return mutate(atof(argv[2]), strtoull(argv[3], NULL, 10));

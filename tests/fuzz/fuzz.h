@@ -5,8 +5,9 @@
  * replays its regressions and some seconds of mutations of a fixed seed in make check.
  *
  * Inputs are mutated by what they mean (fuzz_mutate), since random bytes would all be refused at
- * the first magic number. Seeds are made by the harness, never kept in the repository; a finding is
- * kept as what it changes in a seed, regressions/HARNESS-WHAT.txt. */
+ * the first magic number. Seeds are made by the harness. What hours of libFuzzer added to
+ * them is kept in part, corpus/HARNESS.corpus (keep.py), and a finding as what it changes in a seed,
+ * regressions/HARNESS-WHAT.txt. */
 #ifndef SQUALL_TESTS_FUZZ_H
 #define SQUALL_TESTS_FUZZ_H
 

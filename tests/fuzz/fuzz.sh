@@ -3,8 +3,11 @@
 #
 #   tests/fuzz/fuzz.sh FOLDER [HARNESS]…   FOLDER holds HARNESS-libfuzzer, and HARNESS for the seeds
 #
-# The corpus stays in FOLDER/corpus/HARNESS, what was found in FOLDER/found. Fails if that is anything.
+# It begins with the seeds and with what earlier ones left in corpus/ here. The corpus stays in
+# FOLDER/corpus/HARNESS, from where keep.py takes what is worth it, what was found in FOLDER/found. Fails
+# if that is anything.
 set -u
+here=$(cd "$(dirname "$0")" && pwd)
 folder=$(realpath "$1")
 shift
 names=("$@")
@@ -15,7 +18,8 @@ status=0
 for name in "${names[@]}"; do
     mkdir -p "$folder/corpus/$name"
     cd "$folder/corpus/$name" || exit 1
-    "$folder/$name" --seeds .
+    kept=$here/corpus/$name.corpus
+    "$folder/$name" --seeds . $([ -e "$kept" ] && echo "$kept") || exit 1
     if nice -n 19 "$folder/$name-libfuzzer" -max_total_time="${FUZZ_SECONDS:-600}" -max_len=65536 -timeout=60 \
         -rss_limit_mb=2048 -artifact_prefix="$folder/found/$name-" -print_final_stats=1 \
         . >"$folder/$name.log" 2>&1; then

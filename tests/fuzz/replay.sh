@@ -1,5 +1,5 @@
 #!/bin/bash
-# What fuzzing found once, and some seconds of new inputs by each harness, the same ones every time:
+# What fuzzing found once, what it came to that is worth keeping, and some seconds of new inputs by each harness, the same ones every time:
 # make fuzz does it at length, with sanitizers.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
@@ -8,7 +8,7 @@ status=0
 for harness in "$SQUALL_BUILD"/tests/fuzz/*; do
     name=${harness##*/}
     [[ -x $harness && $name != *-libfuzzer ]] || continue
-    mapfile -t found < <(compgen -G "$here/regressions/$name-*.txt")
+    mapfile -t found < <(compgen -G "$here/regressions/$name-*.txt"; compgen -G "$here/corpus/$name.corpus")
     if ! said=$("$harness" ${found[0]+"${found[@]}"} 2>&1 && "$harness" --for "$seconds" "${FUZZ_SEED:-1}" 2>&1); then
         echo "not ok $name: $(tail -n 3 <<<"$said" | tr '\n' ' ')"
         [ -e "crash-$name" ] && xxd "crash-$name" | head -n 40
