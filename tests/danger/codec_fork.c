@@ -2,6 +2,7 @@
  * build: -lz -lzstd -llz4
  * processes: 20
  * deadline: 60
+ * allocators: glibc jemalloc mimalloc (tcmalloc waits for ever in a child of clone or _Fork by itself, one time in two)
  *
  * Contexts are inherited half way through their data; the child's calls are recorded in a region of its own. */
 #define ZSTD_STATIC_LINKING_ONLY
