@@ -3,3 +3,5 @@
 . "$SQUALL_ROOT/tests/cli/lib.sh"
 build_target -static
 show squall run -- "$TMPDIR/target"
+# Nor does squall hook one against what is configured, whatever process it is.
+show squall attach --conf go:off 1

@@ -111,6 +111,10 @@ int command_attach(int argc, char **argv) {
     }
     struct region_configuration c;
     go_region_configure(&c, conf);
+    if (!c.go) {
+        message("attach: process %d was left as it is: go:off is configured", pid);
+        return COMMAND_FAILED;
+    }
     return attach(pid, folder && *folder ? folder : NULL, &c);
 }
 
