@@ -26,11 +26,6 @@ int unwind_init(void) {
     return table_init();
 }
 
-void unwind_forget(struct unwind_thread *t) {
-    t->first = t->settled = MAX;
-    t->last.sp[MAX] = ~0ull;
-}
-
 /* ---- one step ---- */
 
 struct cursor {
@@ -75,6 +70,7 @@ INLINE bool load(struct unwind_thread *t, const struct cursor *c, uint64_t addre
  * is below the part that is known is read as a foreign stack. */
 static COLD uint32_t step_signal(struct unwind_thread *t, struct cursor *c) {
     uint64_t pc, sp, bp;
+    c->is_memorable = false;
     if (!load(t, c, c->sp + 168, &pc) || !load(t, c, c->sp + 160, &sp) ||
         !load(t, c, c->sp + 120, &bp))
         return REGION_END_BAD_MEMORY;
@@ -85,7 +81,6 @@ static COLD uint32_t step_signal(struct unwind_thread *t, struct cursor *c) {
     c->bp = bp;
     c->exact = REGION_FRAME_EXACT;
     c->foreign = !unwind_is_own(t, sp);
-    c->is_memorable = false;
     return 0;
 }
 
@@ -286,8 +281,9 @@ static uint32_t find_holding(struct unwind_thread *t, uint64_t sp) {
 /* The part of the last stack from its state `first` on, which stays settled from `settled` on. */
 INLINE void answer(struct unwind_thread *t, uint32_t first, uint32_t settled, uint64_t hash,
                    struct unwind_result *result) {
+    t->settled = settled; /* first: what lies inside it is not settled any more */
+    UNWIND_ORDER();
     t->first = first;
-    t->settled = settled;
     t->whole = hash;
     result->frames = &t->last.pc[first];
     result->count = MAX - first;
@@ -309,7 +305,8 @@ static NOINLINE void move_frames(struct unwind_frames *f, uint32_t from, uint32_
     }
 }
 
-/* A walk under way: frames [begin, end) of `frames`, which no state from `holding` on is among. */
+/* A walk under way: it has frames [begin, end) of `frames` so far. `end` never passes `holding`:
+ * what is there and after is still the last stack's. */
 struct path {
     struct unwind_frames *frames;
     uint32_t begin, end, holding;
@@ -319,7 +316,7 @@ struct path {
 
 /* Where the frames of a walk from here begin if they are as many as one would think: they need not
  * be moved then. This state was there in the last stack, or in one before; or the stack is one
- * frame deeper, where the last was, too; or as deep. Without a branch that could not be predicted.
+ * frame deeper, where the last was, too; or as deep. No branches: which it is cannot be predicted.
  */
 INLINE uint32_t guess_begin(const struct unwind_thread *t, uint64_t pc, uint64_t sp) {
     const struct unwind_frames *f = &t->last;
@@ -338,7 +335,10 @@ INLINE void path_hash(uint64_t *sum, uint64_t *weight, uint64_t pc) {
     *sum += hash_mixed(pc) * *weight;
 }
 
-/* The walk goes where the last stack is remembered, of which what holds stays. */
+/* The walk goes where the last stack is remembered, of which what holds stays: that is what is left
+ * of it where the walk turns out not to be remembered, or never ends (a child was forked in the
+ * midst of it, and hands the thread's memory on). A stack that the bound cut is not whole from
+ * there on. */
 INLINE void begin_path(struct unwind_thread *t, const struct cursor *c, struct path *path) {
     uint32_t begin = guess_begin(t, c->pc, c->sp), holding = find_holding(t, c->sp);
     if (begin >= holding)
@@ -347,8 +347,8 @@ INLINE void begin_path(struct unwind_thread *t, const struct cursor *c, struct p
     path->begin = path->end = begin;
     path->holding = holding;
     path->last = t->first;
-    t->first = holding; /* for who interrupts us and never comes back */
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    t->first = t->end == REGION_END_BOUND ? MAX : holding;
+    UNWIND_ORDER();
 }
 
 /* No state of the last stack is of use any more. */
@@ -357,8 +357,9 @@ static void drop_holding(struct unwind_thread *t, struct path *path) {
     path->holding = MAX;
 }
 
-/* The guess was wrong: there is no place for another frame. Or the stack is deeper than the bound.
- */
+/* The guess was wrong: there is no place for another frame. Moves the frames to the beginning;
+ * where they are there already, the stack is deeper than the bound, and of no use to the last
+ * one's. */
 static COLD void make_room(struct unwind_thread *t, struct path *path) {
     if (!path->begin) {
         drop_holding(t, path);
@@ -374,8 +375,8 @@ INLINE void join(struct unwind_thread *t, struct path *path, uint32_t i) {
     uint32_t gap = i - path->end;
     if (!gap)
         return;
-    t->first = i;
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    t->first = MAX;
+    UNWIND_ORDER();
     move_frames(path->frames, path->begin, path->end, path->begin + gap);
     path->begin += gap;
     path->end = i;
@@ -397,8 +398,9 @@ static void finish(struct unwind_thread *t, struct path *path, uint32_t end,
                    struct unwind_result *result) {
     if (path->frames == &t->last) {
         join(t, path, MAX);
+        t->first = MAX;
+        UNWIND_ORDER();
         t->end = end;
-        t->first = path->begin;
         settle_end(t);
         unwind_settle(t, path->begin);
         answer(t, path->begin, path->begin, t->hash[path->begin], result);
@@ -478,19 +480,27 @@ static uint32_t walk_near(struct unwind_thread *t, struct cursor *c, struct path
 INLINE void keep_near(struct unwind_thread *t, uint64_t pc, uint32_t rule) {
     if (rule_kind(rule) > RULE_RBP || rule_place(rule) == RULE_PLACE_LOST)
         return;
-    t->near_pc[pc % UNWIND_NEAR] = pc;
+    t->near_pc[pc % UNWIND_NEAR] = 0; /* never, not even in a child, with another address's rule */
+    UNWIND_ORDER();
     t->near[pc % UNWIND_NEAR] =
         (struct unwind_near){.offset = (int32_t)rule_offset(rule), .rule = rule_marked(rule)};
+    UNWIND_ORDER();
+    t->near_pc[pc % UNWIND_NEAR] = pc;
 }
 
-/* Whether the outer part from state i on completes the walk: where it was cut by the bound, what is
- * remembered of a stack that is less deep now is not all there is. */
+/* Whether the outer part from state i on completes the walk. Where it was cut by the bound, what is
+ * remembered of a stack that is less deep now is not all there is; and a stack of just as many
+ * frames as the bound is cut by it, unless the last of them says that it is the outermost. */
 INLINE bool completes(const struct unwind_thread *t, const struct path *path, uint32_t i) {
-    return LIKELY(t->end != REGION_END_BOUND || path->end - path->begin == i);
+    bool is_cut = t->end == REGION_END_BOUND;
+    if (UNLIKELY(path->end - path->begin == i))
+        return is_cut || rule_kind(t->last.rule[MAX - 1]) >= RULE_OUTERMOST;
+    return LIKELY(!is_cut);
 }
 
 /* State i was met and does not complete the walk, which goes on at the last frame that is
- * remembered. If that frame may be another one this time, at state i. */
+ * remembered: the frames between are there. Where rbp is another one than it was, which matters to
+ * none of these but may to those outside, it goes on from here. */
 static COLD void go_on(struct unwind_thread *t, struct cursor *c, struct path *path, uint32_t i) {
     if (t->last.bp[i] == c->bp) {
         join(t, path, i);
@@ -544,10 +554,10 @@ static void walk(struct unwind_thread *t, struct cursor *c, struct unwind_result
         if (LIKELY(step_fast(t, c, rule)))
             continue;
         end = step_any(t, c, rule);
-        if (end)
-            break;
         if (UNLIKELY(!c->is_memorable) && path.frames == &t->last)
             leave_path(t, &path);
+        if (end)
+            break;
     }
     finish(t, &path, end, result);
 }

@@ -1,4 +1,4 @@
-/* Where the stacks of threads begin and end. */
+/* Where the stacks of threads begin and end, and when what is remembered of one is of no use. */
 #include "peek.h"
 #include "unwind_thread.h"
 
@@ -54,12 +54,18 @@ static bool extend(struct unwind_thread *t, uint64_t sp) {
     return true;
 }
 
+void unwind_forget(struct unwind_thread *t) {
+    t->first = t->settled = UNWIND_MAX;
+    t->last.sp[UNWIND_MAX] = ~0ull;
+}
+
 COLD bool unwind_enter(struct unwind_thread *t, uint64_t sp, uint64_t tp) {
     if (t->thread_pointer != tp) {
-        t->thread_pointer = tp;
         t->lo = t->hi = t->refused = 0;
         unwind_forget(t);
         unwind_forget_known(t);
+        UNWIND_ORDER();
+        t->thread_pointer = tp;
     }
     if (unwind_is_own(t, sp))
         return true;

@@ -28,6 +28,8 @@ void unwind_keep_known(struct unwind_thread *t, uint64_t hash, uint32_t number) 
     uint32_t words = unwind_word_count(t, i);
     if (UNWIND_MAX - 1 - i + words > UNWIND_KNOWN_WORDS - 3)
         return;
+    known->generation = 0; /* known again when all is there */
+    UNWIND_ORDER();
     known->pc = f->pc[i];
     known->sp = f->sp[i];
     known->bp = f->bp[i];
@@ -40,5 +42,6 @@ void unwind_keep_known(struct unwind_thread *t, uint64_t hash, uint32_t number) 
         know_word(known, t->words[k].address, t->words[k].value);
     for (uint16_t n = known->count; known->count & 3;)
         know_word(known, known->sp + known->offset[n - 1], known->value[n - 1]);
+    UNWIND_ORDER();
     known->generation = t->generation;
 }

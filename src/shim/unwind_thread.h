@@ -24,6 +24,10 @@ struct unwind_near {
     uint32_t rule;  /* rule_marked */
 };
 
+/* Stores before it are in memory before those after it, for who forks in between: the child's
+ * threads are handed this memory as it is. */
+#define UNWIND_ORDER() __atomic_signal_fence(__ATOMIC_SEQ_CST)
+
 struct unwind_word {
     uint64_t address;
     uint64_t value;
@@ -61,7 +65,9 @@ struct unwind_frames {
  * Words that a walk from state i on reads besides the return addresses (saved rbps that are needed,
  * words that a CFA is computed from) are words[0 .. word_count[i]), outermost first. They, hash,
  * needs and at are there for states from `settled` on; those of the states inside are computed when
- * something asks for them, which it does not where every stack is another one. */
+ * something asks for them, which it does not where every stack is another one. After a walk that is
+ * not remembered, what is left may be an outer part of the stack, settled further in than it
+ * begins. */
 struct unwind_thread {
     uint64_t stamp;          /* of the last stack and the bounds */
     uint64_t walk;           /* counts the walks; nothing below changes without one */
@@ -72,8 +78,8 @@ struct unwind_thread {
     uint32_t first;          /* UNWIND_MAX: no stack is remembered */
     uint32_t settled;
     uint32_t end;
-    bool deepens;   /* the last stack was deeper than the one before */
-    uint64_t whole; /* hash of the last stack */
+    bool deepens;   /* the last stack was deeper than the one before; a hint */
+    uint64_t whole; /* hash of the last stack; a hint */
 
     struct unwind_frames last;
     uint64_t hash[UNWIND_MAX + 1];

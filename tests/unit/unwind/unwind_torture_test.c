@@ -8,6 +8,8 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,8 +89,11 @@ static int knows_right(struct unwind_thread *t, const struct unwind_start *start
     return !k || k->number == (uint32_t)hash;
 }
 
-/* The walk just made. It is known when it was seen twice. */
+/* The walk just made, which is known when it was seen twice; or not: to be known it has to be
+ * settled, which most stacks are not. */
 static void know(struct unwind_thread *t, const struct unwind_result *r) {
+    if (chance() % 2)
+        return;
     for (int i = 0; i < 2 && r->count && r->frames != t->other.pc; i++)
         unwind_keep_known(t, r->hash, (uint32_t)r->hash);
 }
@@ -155,6 +160,9 @@ static struct state made[400]; /* outermost first */
 static unsigned made_count;
 static uint64_t pool[40000];
 static unsigned pool_count;
+static bool signals;      /* some frames are interrupted ones */
+static bool ends_in_zero; /* the outermost frame is like any other, with a return address of 0 */
+static uint64_t restorer; /* where the C library's signal handlers return to */
 
 static uint32_t rule_at(uint64_t pc) {
     static uint8_t scratch[RULE_SCRATCH];
@@ -171,7 +179,20 @@ __attribute__((noinline, noclone)) int realigned(int n) {
     return line[n & 63] + p[0] + (n ? getpid() : 0);
 }
 
+static void some_handler(int number) {
+    (void)number;
+}
+
 static void fill_pool(void) {
+    struct {
+        void (*handler)(int);
+        unsigned long flags;
+        uint64_t restorer, mask;
+    } kernel = {0};
+    signal(SIGUSR2, &some_handler);
+    syscall(SYS_rt_sigaction, SIGUSR2, NULL, &kernel, 8);
+    if (rule_kind(rule_at(kernel.restorer)) == RULE_SIGNAL)
+        restorer = kernel.restorer;
     for (unsigned i = 0; i < 4000; i++) {
         uint64_t pc = (uint64_t)&realigned + i % 200;
         if (rule_kind(rule_at(pc)) == RULE_DRAP)
@@ -225,6 +246,18 @@ static int put_frame(struct state *inner, const struct state *outer, uint64_t lo
     return 1;
 }
 
+/* The frame of a signal that interrupted `outer`: false where the rule there is not that of the
+ * instruction before, by which the others here are made. */
+static int put_signal(struct state *inner, const struct state *outer, uint64_t low) {
+    *inner = (struct state){restorer, outer->sp - 384 - chance() % 16 * 8, chance()};
+    if (!restorer || inner->sp < low || rule_at(outer->pc) != rule_at(outer->pc + 1))
+        return 0;
+    *(uint64_t *)(inner->sp + 168) = outer->pc; /* rip, rsp and rbp of struct ucontext */
+    *(uint64_t *)(inner->sp + 160) = outer->sp;
+    *(uint64_t *)(inner->sp + 120) = outer->bp;
+    return 1;
+}
+
 static void call_and_return(uint64_t low, unsigned depth) {
     unsigned keep = chance() % 4 ? made_count - chance() % (made_count < 8 ? made_count : 8)
                                  : 1 + (unsigned)(chance() % made_count);
@@ -232,18 +265,23 @@ static void call_and_return(uint64_t low, unsigned depth) {
     made_count = keep < 1 ? 1 : keep;
     for (unsigned i = 0; i < 200 && made_count < wanted; i++) {
         struct state inner = {pool[chance() % pool_count], 0, 0};
-        if (put_frame(&inner, &made[made_count - 1], low))
+        const struct state *outer = &made[made_count - 1];
+        bool is_signal = signals && made_count > 2 && chance() % 40 == 0;
+        if (is_signal ? put_signal(&inner, outer, low) : put_frame(&inner, outer, low))
             made[made_count++] = inner;
     }
 }
 
+/* Where nothing but a return address of 0 says that a frame is the outermost, the bound comes
+ * first. */
 static int is_as_made(const struct unwind_result *r) {
     unsigned count = made_count < REGION_FRAMES_MAX ? made_count : REGION_FRAMES_MAX;
-    if (r->count != count ||
-        r->end != (made_count <= REGION_FRAMES_MAX ? REGION_END_OUTERMOST : REGION_END_BOUND))
+    bool is_told = rule_kind(rule_at(made[0].pc)) == RULE_OUTERMOST;
+    bool is_whole = made_count < REGION_FRAMES_MAX + is_told;
+    if (r->count != count || r->end != (is_whole ? REGION_END_OUTERMOST : REGION_END_BOUND))
         return 0;
     for (unsigned i = 0; i < count; i++)
-        if (r->frames[i] != made[made_count - 1 - i].pc)
+        if ((r->frames[i] & ~REGION_FRAME_EXACT) != made[made_count - 1 - i].pc)
             return 0;
     return 1;
 }
@@ -274,6 +312,20 @@ static int spoil(struct unwind_thread *remembers, struct unwind_thread *fresh,
     return ok;
 }
 
+/* After a walk that is not remembered: what is left of the last stack is a stack. */
+static int left_is_whole(struct unwind_thread *remembers, struct unwind_thread *fresh) {
+    struct unwind_result r, expected;
+    uint32_t i = remembers->first;
+    if (i == UNWIND_MAX)
+        return 1;
+    struct unwind_start start = {remembers->last.pc[i], remembers->last.sp[i],
+                                 remembers->last.bp[i]};
+    *(uint64_t *)fresh = 0;
+    unwind_walk(fresh, &start, &expected);
+    unwind_walk(remembers, &start, &r);
+    return same(&r, &expected);
+}
+
 extern void _start(void);
 
 static void torture_made(const char *name, uint64_t low, uint64_t top, unsigned depth) {
@@ -286,6 +338,11 @@ static void torture_made(const char *name, uint64_t low, uint64_t top, unsigned 
     made[0] = (struct state){(uint64_t)&_start + 0x21, top - 256, 0};
     if (rule_kind(rule_at(made[0].pc)) != RULE_OUTERMOST)
         made[0].pc = (uint64_t)&_start + 4;
+    while (ends_in_zero &&
+           (rule_kind(rule_at(made[0].pc)) != RULE_RSP || rule_place(rule_at(made[0].pc)) ||
+            rule_offset(rule_at(made[0].pc)) > 256))
+        made[0].pc = pool[chance() % pool_count];
+    memset((void *)made[0].sp, 0, 256);
     for (unsigned i = 0; i < rounds; i++) {
         call_and_return(low, depth);
         const struct state *s = &made[made_count - 1];
@@ -298,6 +355,8 @@ static void torture_made(const char *name, uint64_t low, uint64_t top, unsigned 
         know(remembers, &r);
         ok &= is_as_made(&r) && same(&r, &expected);
         frames += r.count;
+        if (r.frames == remembers->other.pc)
+            ok &= left_is_whole(remembers, fresh);
         if (i % 3 == 0 && made_count > 12) { /* from here, or from a few frames further out */
             const struct state *from = s - chance() % 11;
             struct unwind_start other = {from->pc, from->sp, from->bp};
@@ -331,6 +390,13 @@ static void *on_own_stack(void *stack) {
     torture_made("made, up to 30 frames", low, low + STACK_SIZE / 4 * 3, 30);
     torture_made("made, up to 140 frames", low, low + STACK_SIZE / 4 * 3, 140);
     torture_made("made, up to 300 frames", low, low + STACK_SIZE / 4 * 3, 300);
+    ends_in_zero = true;
+    torture_made("made, about 128 frames", low, low + STACK_SIZE / 4 * 3, 130);
+    ends_in_zero = false;
+    signals = restorer != 0;
+    torture_made("made, interrupted", low, low + STACK_SIZE / 4 * 3, 30);
+    torture_made("made, deep, interrupted", low, low + STACK_SIZE / 4 * 3, 140);
+    signals = false;
     return NULL;
 }
 
