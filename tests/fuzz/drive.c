@@ -27,19 +27,23 @@ static const char *folder; /* of --seeds */
 static const uint8_t *now; /* what runs */
 static size_t now_size;
 
+static void write_input(const char *name, const void *bytes, size_t size) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *f = fopen(path, "w");
+    if (!f || fwrite(bytes, 1, size, f) != size || fclose(f)) {
+        perror(path);
+        exit(1);
+    }
+}
+
 void fuzz_seed(const char *name, const void *bytes, size_t size) {
     if (size > fuzz_longest || pool_count == sizeof pool / sizeof *pool) {
         fprintf(stderr, "the seed %s has %zu bytes\n", name, size);
         exit(1);
     }
     if (folder) {
-        char path[4096];
-        snprintf(path, sizeof path, "%s/%s", folder, name);
-        FILE *f = fopen(path, "w");
-        if (!f || fwrite(bytes, 1, size, f) != size || fclose(f)) {
-            perror(path);
-            exit(1);
-        }
+        write_input(name, bytes, size);
         return;
     }
     struct input *input = &pool[pool_count++];
@@ -107,6 +111,8 @@ static void replay_text(FILE *f) {
 
 /* ---- a corpus: a line for each input, deflated and in base64 ---- */
 
+#define LONGEST_KEPT 65536u /* fuzz.sh's -max_len */
+
 static size_t from_base64(char *text) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     uint32_t bits = 0, count = 0;
@@ -122,12 +128,12 @@ static size_t from_base64(char *text) {
 /* Returns how many inputs `each` was given, -1 where the file is none. */
 static int read_corpus(const char *path, void (*each)(const uint8_t *bytes, size_t size)) {
     FILE *f = fopen(path, "r");
-    uint8_t *bytes = malloc(fuzz_longest);
+    uint8_t *bytes = malloc(LONGEST_KEPT);
     char *line = NULL;
     size_t room = 0;
     int count = 0;
     while (f && count >= 0 && getline(&line, &room, f) > 0) {
-        uLongf size = fuzz_longest;
+        uLongf size = LONGEST_KEPT;
         if (*line == '#')
             continue;
         if (uncompress(bytes, &size, (const Bytef *)line, from_base64(line)) == Z_OK) {
@@ -147,11 +153,11 @@ static int read_corpus(const char *path, void (*each)(const uint8_t *bytes, size
     return f ? count : -1;
 }
 
-static void write_input(const uint8_t *bytes, size_t size) {
+static void write_kept(const uint8_t *bytes, size_t size) {
     static unsigned number;
     char name[32];
     snprintf(name, sizeof name, "corpus-%u", number++);
-    fuzz_seed(name, bytes, size);
+    write_input(name, bytes, size);
 }
 
 static bool ends_in(const char *path, const char *end) {
@@ -218,7 +224,7 @@ int main(int argc, char **argv) {
     if (argc >= 3 && strcmp(argv[1], "--seeds") == 0) {
         folder = argv[2];
         fuzz_seeds();
-        return argc > 3 && read_corpus(argv[3], write_input) < 0;
+        return argc > 3 && read_corpus(argv[3], write_kept) < 0;
     }
     if (argc == 4 && strcmp(argv[1], "--for") == 0)
         return mutate(atof(argv[2]), strtoull(argv[3], NULL, 10));
