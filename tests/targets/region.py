@@ -5,7 +5,7 @@ import subprocess
 
 MODULES, STRINGS, STACKS, FRAMES, ANON = 2, 3, 4, 5, 17
 LOST = ("threads modules strings stacks sites cells large histograms live commits busy unwind ticks "
-        "codec contexts private mappings").split()
+        "codec contexts private mappings go").split()
 
 
 class Region:
@@ -37,7 +37,7 @@ class Region:
                       if start <= a < end), (None, a)) for a in frames]
 
     def lost(self):
-        return {name: n for name, n in zip(LOST, struct.unpack_from(f"<{len(LOST)}Q", self.image, 536))
+        return {name: n for name, n in zip(LOST, struct.unpack_from(f"<{len(LOST)}Q", self.image, 528))
                 if n}
 
     def anons(self, program):
