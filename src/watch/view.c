@@ -109,9 +109,10 @@ static bool holds(const char *text, const char *part) {
 
 static bool passes(const struct watch_view *v, const char *name, const char *text, int32_t id) {
     char number[16];
+    if (v->filter[0] == 0 || holds(name, v->filter) || holds(text, v->filter))
+        return true;
     snprintf(number, sizeof number, "%d", id);
-    return v->filter[0] == 0 || holds(name, v->filter) || holds(text, v->filter) ||
-           (id && strncmp(number, v->filter, strlen(v->filter)) == 0);
+    return id && strncmp(number, v->filter, strlen(v->filter)) == 0;
 }
 
 struct watch_row *view_add(struct watch_view *v, const char *name, const char *text, int32_t id) {

@@ -1,8 +1,8 @@
 /* Drives a harness without libFuzzer.
  *
- *   HARNESS FILE...             replays inputs: bytes; or regressions, named *.txt; or a corpus,
- * *.corpus HARNESS --seeds DIR [FILE]  writes the seeds there, and the inputs of a corpus HARNESS
- * --for SECONDS SEED  mutates the seeds; the same seed does the same
+ *   HARNESS FILE...             replays inputs: bytes, a regression (*.txt), a corpus (*.corpus)
+ *   HARNESS --seeds DIR [FILE]  writes the seeds there, and the inputs of a corpus
+ *   HARNESS --for SECONDS SEED  mutates the seeds; the same seed does the same
  *
  * An input that breaks something is left in the working directory as crash-HARNESS. */
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 #!/bin/bash
-# What fuzzing found once, what it came to that is worth keeping, and some seconds of new inputs by each harness, the same ones every time:
-# make fuzz does it at length, with sanitizers.
+# What fuzzing found once, what it came to that is worth keeping, and some seconds of new inputs by each
+# harness, the same ones every time: make fuzz does it at length, with sanitizers.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 seconds=${FUZZ_SECONDS:-2}
