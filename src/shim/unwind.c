@@ -397,9 +397,7 @@ static COLD void leave_path(struct unwind_thread *t, struct path *path) {
 static void finish(struct unwind_thread *t, struct path *path, uint32_t end,
                    struct unwind_result *result) {
     if (path->frames == &t->last) {
-        join(t, path, MAX);
-        t->first = MAX;
-        UNWIND_ORDER();
+        join(t, path, MAX); /* t->first is MAX now: moved, or nothing held */
         t->end = end;
         settle_end(t);
         unwind_settle(t, path->begin);
