@@ -28,7 +28,8 @@ def configure(target):
 
 
 def start_prometheus():
-    """Prometheus on a port of the kernel's choice; it logs which."""
+    """Prometheus on a port of the kernel's choice; it logs which. It listens some time before it
+    answers queries: until then it says 503, and no JSON."""
     log = f"{folder}/prometheus.log"
     with open(log, "w") as f:
         child = metrics.started(subprocess.Popen(
@@ -39,7 +40,9 @@ def start_prometheus():
             raise SystemExit("prometheus: " + open(log).readlines()[-1])
         return re.search(r'msg="Listening on" address=127\.0\.0\.1:(\d+)', open(log).read())
     metrics.wait_for("prometheus", port)
-    return child, int(port()[1])
+    at = int(port()[1])
+    metrics.wait_for("its data", lambda: metrics.ready(at))
+    return child, at
 
 
 server = metrics.Server(squall, "--every", "1s")

@@ -121,15 +121,27 @@ def report(squall, pid):
     return process
 
 
+def get(port, path):
+    """(status, body) of what a server of this machine answers."""
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    said = answer.status, answer.read().decode()
+    connection.close()
+    return said
+
+
+def ready(port):
+    """Whether the Prometheus that listens there answers queries."""
+    return get(port, "/-/ready")[0] == 200
+
+
 def query(port, text):
     """Prometheus's answer to a query: [(labels, value)]."""
-    connection = http.client.HTTPConnection("127.0.0.1", port)
-    connection.request("GET", "/api/v1/query?" + urllib.parse.urlencode({"query": text}))
-    answer = connection.getresponse()
-    said = json.load(answer)
-    connection.close()
-    if said["status"] != "success":
-        raise SystemExit(f"{text}: {said}")
+    status, body = get(port, "/api/v1/query?" + urllib.parse.urlencode({"query": text}))
+    if status != 200:
+        raise SystemExit(f"{text}: {status} {body}")
+    said = json.loads(body)
     return [(r["metric"], float(r["value"][1])) for r in said["data"]["result"]]
 
 
