@@ -184,11 +184,11 @@ demo:
 
 check:
 	@tools/setup.sh build demo check
-	@$(MAKE) all tests
+	@$(MAKE) all tests sanitized
 	@tests/run.sh
 
 .PHONY: tests
-tests: $(UNIT_BIN) $(FUZZ_BIN) $(UNWIND_TESTS) $(B)/$(UNWIND_DIR)/unwind_rules
+tests: $(UNIT_BIN) $(UNWIND_TESTS) $(B)/$(UNWIND_DIR)/unwind_rules
 
 check-rules: all
 	@tests/run.sh rules

@@ -45,8 +45,11 @@ struct output {
     char text[SHOWN_MAX];
 };
 
+/* An identifier of no length ("_RNvCs_0") comes as NULL. */
 static void collect(const char *text, size_t length, void *opaque) {
     struct output *output = opaque;
+    if (!length)
+        return;
     if (length >= sizeof(output->text) - output->length)
         longjmp(output->too_long, 1);
     memcpy(output->text + output->length, text, length);

@@ -1,6 +1,6 @@
-# Fuzzers. Included by the Makefile at the top. In build/tests/fuzz each harness with drive.c, by the
-# ordinary compiler: what make check runs. `make fuzz` builds them once more, in build/fuzz, by clang
-# with libFuzzer and sanitizers, and lets each run for FUZZ_SECONDS.
+# Fuzzers. Included by the Makefile at the top. In build/sanitized/tests/fuzz each harness with drive.c,
+# by the ordinary compiler and its sanitizers: what make check runs. `make fuzz` builds them once more, in
+# build/fuzz, by clang with libFuzzer, and lets each run for FUZZ_SECONDS.
 FUZZ_DIR := tests/fuzz
 comma := ,
 FUZZ_SECONDS ?= 600
@@ -44,6 +44,12 @@ $(B)/$(FUZZ_DIR)/$(1)-libfuzzer: $(B)/read/$(FUZZ_DIR)/$(1).o $(call FUZZ_NEEDS,
 	$$(Q)$$(CC) $$(READ_CFLAGS) -fsanitize=fuzzer $(FUZZ_LINK_$(1)) -o $$@ $$^ $$(READ_LIBS)
 endef
 $(foreach name,$(FUZZ_NAMES),$(eval $(call FUZZ_RULE,$(name))))
+
+# What tests/fuzz/replay.sh runs: where a sanitizer is what finds it, nothing else sees it come back.
+.PHONY: sanitized harnesses
+harnesses: $(FUZZ_BIN)
+sanitized:
+	@$(MAKE) B=$(B)/sanitized SAN=address,undefined CFLAGS=-O1 harnesses
 
 # make fuzz FUZZ_SECONDS=3600 FUZZ="profile symbol"
 FUZZ ?= $(FUZZ_NAMES)
