@@ -76,6 +76,14 @@ watch() {
         -report "$dumps/counts" "$@"
 }
 
+# until_found PID RULE: what is in $dumps says so of a program that still runs; fails if it, or who started
+# it, has ended before
+until_found() {
+    until "$SQUALL_BIN" report --json "$dumps" 2>/dev/null | grep -q "\"rule\":\"$2\""; do
+        kill -0 "$1" 2>/dev/null || return 1
+    done
+}
+
 # check NAME MODE [WORD…]: what is in $dumps against the counts, see check.py
 check() {
     local name=$1 out

@@ -19,7 +19,7 @@
 #define PROCESSES_MAX 4096u
 #define SOON_NS 10000000ull   /* between two looks, while something changes */
 #define LATER_NS 100000000ull /* and when nothing does */
-#define SHARE 200u            /* of our time at most one part in so many goes into looking */
+#define SHARE 200u            /* of a processor at most one part in so many goes into looking */
 #define TRIES 4u              /* it may still be setting itself up */
 #define NAMED_MAX 3u
 
@@ -47,9 +47,9 @@ struct follow {
 
 /* ---- /proc ---- */
 
-static uint64_t now_ns(void) {
+static uint64_t now_ns(clockid_t clock) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
 }
 
@@ -194,11 +194,12 @@ static void forget_dead(struct follow *f) {
 
 uint64_t follow_look(struct follow *f, struct child *child) {
     static pid_t found[PROCESSES_MAX];
-    uint64_t now = now_ns();
+    uint64_t now = now_ns(CLOCK_MONOTONIC), began;
     if (!f)
         return 0;
     if (now < f->due)
         return f->due - now;
+    began = now_ns(CLOCK_THREAD_CPUTIME_ID);
     uint32_t count = 1;
     found[0] = child->pid;
     f->is_new = false;
@@ -207,13 +208,13 @@ uint64_t follow_look(struct follow *f, struct child *child) {
         count = add_children(found[i], found, count);
     }
     forget_dead(f);
-    uint64_t took = now_ns() - now;
+    uint64_t took = now_ns(CLOCK_THREAD_CPUTIME_ID) - began;
     f->pause = f->is_new ? SOON_NS : f->pause + f->pause / 16;
     if (f->pause > LATER_NS)
         f->pause = LATER_NS;
     if (f->pause < took * SHARE)
         f->pause = took * SHARE;
-    f->due = now + took + f->pause;
+    f->due = now_ns(CLOCK_MONOTONIC) + f->pause;
     return f->pause;
 }
 

@@ -88,10 +88,13 @@ static void ramp(void) {
     }
 }
 
-/* A codec of which no more than four can work at once, whatever the machine: each message takes two
- * milliseconds of one of them. Eight steps, of one thread to eight. */
+/* A codec of which no more than four can work at once, whatever the machine: each message takes five
+ * milliseconds of one of them. Eight steps, of one thread to eight, and them again: what the machine
+ * does beside it slows all steps alike. */
 #define SLOTS 4
 #define LIMITED_SIZE 500000
+#define LIMITED_ROUNDS 4
+#define LIMITED_MESSAGES 48 /* a step, of all its threads */
 static sem_t slots;
 static void *limited_thread(void *unused) {
     (void)unused;
@@ -102,7 +105,7 @@ static void *limited_thread(void *unused) {
         squall_begin(&call, "limited", SQUALL_COMPRESS, text, LIMITED_SIZE, destination,
                      LIMITED_SIZE);
         sem_wait(&slots);
-        usleep(2000);
+        usleep(5000);
         sem_post(&slots);
         squall_end(&call, LIMITED_SIZE / 2);
         free(destination);
@@ -113,8 +116,9 @@ static void *limited_thread(void *unused) {
 static void limited(void) {
     pthread_t threads[8];
     sem_init(&slots, 0, SLOTS);
-    for (int n = 1; n <= 8; n++) {
-        messages_now = 240 / n;
+    for (int step = 0; step < 8 * LIMITED_ROUNDS; step++) {
+        int n = 1 + step % 8;
+        messages_now = LIMITED_MESSAGES / n;
         for (int i = 0; i < n; i++)
             if (pthread_create(&threads[i], NULL, limited_thread, NULL))
                 abort();

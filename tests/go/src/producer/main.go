@@ -24,7 +24,7 @@ import (
 var (
 	mode       = flag.String("mode", "naive", "naive, made, pooled, lowmem, limited, append or per-batch")
 	goroutines = flag.Int("g", 64, "goroutines")
-	ops        = flag.Int64("ops", 2000, "batches in all; 0: until it is killed")
+	ops        = flag.Int64("ops", 2000, "batches in all; 0: until it is killed, or -until")
 	smallest   = flag.Int("min", 100<<10, "bytes of a batch, at least")
 	largest    = flag.Int("max", 900<<10, "and at most")
 	verify     = flag.Bool("verify", false, "decode every result and compare")
@@ -186,6 +186,23 @@ func tell(b *batcher, started time.Time, cpuBefore float64) {
 	}
 }
 
+var until = flag.String("until", "", "go on until this file is there, however many batches that are")
+
+// holdOn says 1 until that file is there.
+func holdOn() *int32 {
+	held := new(int32)
+	if *until != "" {
+		*held = 1
+		go func() {
+			for _, err := os.Stat(*until); err != nil; _, err = os.Stat(*until) {
+				time.Sleep(time.Millisecond)
+			}
+			atomic.StoreInt32(held, 0)
+		}()
+	}
+	return held
+}
+
 func main() {
 	flag.Parse()
 	setup()
@@ -206,7 +223,8 @@ func main() {
 	}
 	b.limit = make(chan struct{}, 1)
 	b.pool.New = func() interface{} { p := make([]byte, 0, 1<<20); return &p }
-	var left = *ops
+	left, held := *ops, holdOn()
+	endless := *ops == 0 && *until == ""
 	var all sync.WaitGroup
 	started, cpuBefore := time.Now(), cpu()
 	for i := 0; i < *goroutines; i++ {
@@ -214,7 +232,7 @@ func main() {
 		go func(id int) {
 			defer all.Done()
 			r := rand.New(rand.NewSource(int64(id)))
-			for *ops == 0 || atomic.AddInt64(&left, -1) >= 0 {
+			for endless || atomic.AddInt64(&left, -1) >= 0 || atomic.LoadInt32(held) != 0 {
 				b.one(r, corpus)
 			}
 		}(i)
