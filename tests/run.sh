@@ -12,7 +12,7 @@ export SQUALL_WORK=${SQUALL_WORK:-${TMPDIR:-/tmp}/squall-work}
 export LC_ALL=C CMOCKA_MESSAGE_OUTPUT=TAP
 unset SQUALL_CONF SQUALL_DIR NO_COLOR
 JOBS=${JOBS:-2}
-LIMIT=${LIMIT:-120}
+LIMIT=${LIMIT:-300}
 
 all=$(mktemp -d) || exit 1
 chmod 1777 "$all"

@@ -9,16 +9,31 @@ exec 7>in
 until grep -q ready said; do sleep 0.02; done
 until squall live $target --count 1 >/dev/null 2>&1; do sleep 0.02; done
 
+# busy LINES ARGUMENT…: shows what squall says, of a time in which the program had a processor in each
+# interval: so many lines tell of bytes
+busy() {
+    local lines=$1 i
+    shift
+    for i in {1..50}; do
+        squall "$@" >"$TMPDIR/busy" 2>/dev/null
+        [ "$(grep -cE "(^ *$target |^[0-9]).*iB/s" "$TMPDIR/busy")" -lt "$lines" ] || break
+    done
+    cat "$TMPDIR/busy"
+}
+
 echo "# ps"
-squall ps 2>/dev/null | grep -E "PID|^ *$target " | sed "s/^ *$target /   1234 /"
+busy 1 ps | grep -E "PID|^ *$target " | sed "s/^ *$target /   1234 /"
 COLUMNS=80 squall ps 2>/dev/null | grep "^ *$target " | awk 'length > 80 { print "BAD: long line: " $0 }'
-squall ps --every 50ms --no-findings 2>/dev/null | grep "^ *$target " | sed "s/^ *$target /   1234 /"
+busy 1 ps --every 50ms --no-findings | grep "^ *$target " | sed "s/^ *$target /   1234 /"
 echo "# ps --json"
 squall ps --json >ps.json 2>/dev/null || echo "BAD: status"
 echo "# live"
-squall live $target --every 20ms --count 3
+busy 3 live $target --every 20ms --count 3
 echo "# live --json"
-squall live $target --json --every 20ms --count 4 >live.json || echo "BAD: status"
+for i in {1..50}; do
+    squall live $target --json --every 20ms --count 4 >live.json || echo "BAD: status"
+    tail -n 1 live.json | grep -q '"difference":{"allocs":0' || break
+done
 echo "# snapshot"
 squall snapshot $target 2>&1 | sed "s/$target/1234/g; s/[0-9]*T[0-9]*Z/TIME/; s/(.*)/(SIZE)/"
 squall snapshot $target --quiet -o a.squall && squall report --json a.squall >a.json || echo "BAD: status"

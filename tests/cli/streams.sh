@@ -8,8 +8,10 @@ squall report "$TMPDIR/region" >&- 2>err
 echo "closed: status $?, $(wc -l <err)"
 (
     trap '' PIPE
-    squall report "$TMPDIR/region" 2>err | true
-    echo "reader gone: ${PIPESTATUS[0]}, $(wc -l <err)"
+    mkfifo gone
+    exec 8<>gone 9>gone 8>&- # there was a reader
+    squall report "$TMPDIR/region" 2>err >&9
+    echo "reader gone: $?, $(wc -l <err)"
 )
 squall report "$TMPDIR/region" 2>err | true
 echo "reader gone: killed by SIGPIPE or done before: $((PIPESTATUS[0] == 141 || PIPESTATUS[0] == 0)), $(wc -l <err)"

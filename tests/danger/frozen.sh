@@ -3,7 +3,7 @@
 # program: busy busy.c
 # needs: root
 # allocators: glibc jemalloc (it is about what reads the program)
-# deadline: 60
+# deadline: 100
 set -u
 dumps=$(sed -n 's/.*SQUALL_DIR=\([^ ]*\).*/\1/p' <<<"$WRAP")
 
@@ -12,7 +12,7 @@ look() {
     [ -n "$dumps" ] || return
     "$SQUALL_BIN" report "$dumps" >report || echo "no report"
     "$SQUALL_BIN" report --json "$dumps" >report || echo "no JSON"
-    SQUALL_DIR=$dumps timeout -s KILL 20 "$SQUALL_BIN" live $pid --every 100ms --count 2 --json >report ||
+    SQUALL_DIR=$dumps timeout -s KILL 60 "$SQUALL_BIN" live $pid --every 100ms --count 2 --json >report ||
         echo "no live view"
 }
 

@@ -10,7 +10,8 @@
 
 #include "danger.h"
 
-static _Atomic int low, failures, rounds;
+#define THREADS 3
+static _Atomic int low, failures, rounds[THREADS];
 
 /* Blocks that may be refused while limits are low. */
 static void *tolerant(void *number) {
@@ -30,7 +31,7 @@ static void *tolerant(void *number) {
         CHECK(result == Z_OK || (result == Z_MEM_ERROR && (was_low || low)));
         free(p);
         free(out);
-        rounds++;
+        rounds[(uintptr_t)number]++;
     }
     return NULL;
 }
@@ -55,8 +56,22 @@ static unsigned long size_now(void) {
     return pages * 4096;
 }
 
+static int all_rounds(void) {
+    int sum = 0;
+    for (int i = 0; i < THREADS; i++)
+        sum += rounds[i];
+    return sum;
+}
+
+/* So many of all threads, and of each one that began after this. */
 static void wait_for_rounds(int n) {
-    for (int until = rounds + n; rounds < until;)
+    int until = all_rounds() + n, each[THREADS];
+    for (int i = 0; i < THREADS; i++)
+        each[i] = rounds[i] + 2;
+    for (int i = 0; i < THREADS; i++)
+        while (rounds[i] < each[i])
+            sched_yield();
+    while (all_rounds() < until)
         sched_yield();
 }
 
@@ -85,9 +100,9 @@ static void with_low(int resource, rlim_t value) {
 }
 
 int main(void) {
-    pthread_t threads[3];
+    pthread_t threads[THREADS];
     danger_churn(50, 1);
-    danger_start(threads, 3, tolerant);
+    danger_start(threads, THREADS, tolerant);
     for (int i = 0; i < 2; i++) {
         with_low(RLIMIT_AS, size_now());
         with_low(RLIMIT_AS, size_now() + ((rlim_t)20 << 20));
@@ -104,6 +119,6 @@ int main(void) {
         CHECK(pthread_create(&t, NULL, short_one, NULL) == 0 && pthread_join(t, NULL) == 0);
     }
     danger_ending = 1;
-    danger_join(threads, 3);
+    danger_join(threads, THREADS);
     printf("done\n");
 }

@@ -88,7 +88,17 @@ wait_until() {
 # ---- what surrounds it ----
 
 free_port() {
-    $python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+    $python - <<'P'
+import random, socket
+while True: # below those that the kernel gives to who asks for any
+    try:
+        s = socket.socket()
+        s.bind(("127.0.0.1", random.randrange(15000, 30000)))
+        print(s.getsockname()[1])
+        break
+    except OSError:
+        pass
+P
 }
 
 # A mock Kafka cluster in another process: $bootstrap. It ends with the descriptor.

@@ -12,7 +12,7 @@ try() {
     shift
     plain=$("$TMPDIR/kept" "$@")
     fresh
-    said=$(under "codec:my_compress*" timeout 20 "$TMPDIR/kept" "$@" 2>&1)
+    said=$(under "codec:my_compress*" timeout 60 "$TMPDIR/kept" "$@" 2>&1)
     local status=$?
     if [ "$status" = 0 ] && [ -n "$plain" ] && [ "$plain" = "$said" ]; then
         ok "$name"

@@ -31,9 +31,8 @@ said() {
     [ "$(grep -c "\"event\":$2" "$3")" -ge "$1" ]
 }
 
-ps_has() {
-    SQUALL_DIR=${2-$dumps} "$SQUALL_BIN" ps --no-findings 2>/dev/null | awk '{ print $1 }' | grep -qx "$1"
-}
+pids() { "$SQUALL_BIN" ps --no-findings 2>/dev/null | awk '{ print $1 }'; }
+ps_has() { SQUALL_DIR=${2-$dumps} pids | grep -qx "$1"; }
 
 # ---- found once, whatever SQUALL_DIR says ----
 begin first
@@ -53,7 +52,7 @@ done
 ok "live tells of children"
 kill "$live"
 wait "$live" 2>/dev/null
-[ "$("$SQUALL_BIN" ps --no-findings 2>/dev/null | grep -cwE "$pid|$child")" = 2 ] &&
+ps_has "$pid" && ps_has "$child" &&
     ok "a child is a process of its own" || not_ok "ps of a child" "not two lines"
 
 # ---- followed through exec, then without squall, then to its end ----
@@ -62,7 +61,7 @@ live=$!
 wait_for said 3 null "$TMPDIR/live"
 echo exec >&7
 wait_for said 1 '"followed"' "$TMPDIR/live"
-[ "$("$SQUALL_BIN" ps --no-findings 2>/dev/null | grep -cw "$pid")" = 1 ] &&
+[ "$(pids | grep -cx "$pid")" = 1 ] &&
     ok "listed once after exec" || not_ok "ps after exec" "not one line"
 early=$(grep -c '"event":"alone"' "$TMPDIR/live") # where its region was late
 echo alone >&7

@@ -62,7 +62,7 @@ P
 
 for mode in default exact; do
     fresh
-    if under "mode:$mode,sample:32k" "$TMPDIR/probes" "$alloc" "$alloc_semaphore" "$free" \
+    if under "mode:$mode,sample:32k,seed:1" "$TMPDIR/probes" "$alloc" "$alloc_semaphore" "$free" \
         "$free_semaphore" >"$TMPDIR/said"; then
         expect "weights and frees, $mode mode" "$mode"
     else
@@ -106,7 +106,7 @@ elif ! command -v bpftrace >/dev/null; then
 else
     for mode in default exact; do
         fresh
-        trace under "mode:$mode,sample:32k" "$TMPDIR/probes" >"$TMPDIR/said" || break
+        trace under "mode:$mode,sample:32k,seed:1" "$TMPDIR/probes" >"$TMPDIR/said" || break
         report "$TMPDIR/json"
         check "bpftrace's sums are the report's, $mode mode" "$TMPDIR/json" "$TMPDIR/counted" <<'P'
 from squall import *

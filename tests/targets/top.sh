@@ -22,6 +22,7 @@ shows() { screen | grep -qE -- "$1"; }
 hides() { ! shows "$1"; }
 keys() { tm send-keys "$@"; }
 asks() { tm display-message -p "$1"; }
+asked() { [ "$(asks "$1")" = "$2" ]; }
 
 # under_top [ARGUMENT…]: squall top in a terminal of 80x24, within a shell that notes what the
 # terminal was before and after it
@@ -43,7 +44,7 @@ SESSION
 # left NAME STATUS: top has ended so, and the terminal is as it was
 left() {
     until_ test -e "$TMPDIR/status"
-    until_ test "$(asks '#{alternate_on}')" = 0
+    until_ asked '#{alternate_on}' 0
     if [ "$(<"$TMPDIR/status")" != "$2" ]; then
         not_ok "$1" "status $(<"$TMPDIR/status"), expected $2: $(cat "$TMPDIR/top.err")"
     elif ! cmp -s "$TMPDIR/stty.before" "$TMPDIR/stty.after"; then

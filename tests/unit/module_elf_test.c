@@ -46,7 +46,7 @@ static void chains(void **state) {
     const uint32_t sound[] = {1, 2, 1, 0, 0}, round[] = {1, UINT32_MAX, 2, 0, 0, 2};
     (void)state;
     assert_int_equal(allocator_with(DT_HASH, sound, 5), REGION_ALLOCATOR_MIMALLOC);
-    alarm(5);
+    alarm(60);
     assert_int_equal(allocator_with(DT_HASH, round, 6), REGION_ALLOCATOR_NONE);
     alarm(0);
 }

@@ -91,7 +91,7 @@ static rd_kafka_t *make_producer(void) {
     static const char *const settings[][2] = {
         {"test.mock.num.brokers", "3"},
         {"compression.codec", "zstd"},
-        {"linger.ms", "50"},
+        {"linger.ms", "1000"},
         {"batch.num.messages", "10000"},
         {"batch.size", "1000000"},
         {"queue.buffering.max.messages", "1000000"},

@@ -9,7 +9,7 @@ from confluent_kafka import Producer
 
 def main():
     host = Producer({"bootstrap.servers": "none", "test.mock.num.brokers": 3, "log_level": 4})
-    brokers = host.list_topics(timeout=20).brokers.values()
+    brokers = host.list_topics(timeout=60).brokers.values()
     with open(sys.argv[1] + ".new", "w") as out:
         out.write(",".join(f"{b.host}:{b.port}" for b in brokers))
     os.rename(sys.argv[1] + ".new", sys.argv[1])

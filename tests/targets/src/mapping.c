@@ -177,8 +177,9 @@ static void signals(void) {
             kill(parent, SIGUSR1);
         _exit(0);
     }
-    while (waitpid(child, NULL, WNOHANG) == 0)
+    do /* once at least: signal after signal may keep this from it until the child is gone */
         CHECK(munmap(kept(), 128 * K) == 0);
+    while (waitpid(child, NULL, WNOHANG) == 0);
 }
 
 static void *of_child(void) {
