@@ -28,7 +28,7 @@ files_of() {
         ;;
     danger) find "$SQUALL_ROOT/tests/danger" -maxdepth 1 -type f -regex '.*\.\(c\|cc\|sh\)' ! -name run.sh | sort ;;
     fuzz) printf '%s\n' "$SQUALL_ROOT/tests/fuzz/replay.sh" ;;
-    go) printf '%s\n' "$SQUALL_ROOT"/tests/go/{check,children,codecs}.sh ;;
+    go) printf '%s\n' "$SQUALL_ROOT"/tests/go/{check,children,codecs,hostile}.sh ;;
     real) printf '%s\n' "$SQUALL_ROOT/tests/real/subset.sh" ;;
     *) realpath -- "$1" ;;
     esac

@@ -56,14 +56,23 @@ uint64_t go_target_gap(const struct go_target *t, uint64_t size);
 
 struct go_file {
     char path[4096];
-    struct region region; /* as we have it mapped */
+    int fd;               /* of the file, which the process may write to; -1 = none */
+    struct region region; /* what goes into it, in memory of our own */
     uint64_t random;
 };
 
 /* Makes a region for the process, in `folder` (NULL = where the shim would), filled but for what is
- * Go's; `conf` is in force. Says why not; returns an exit status. */
+ * Go's; `conf` is in force. The file is still empty, and nobody else's. Says why not; returns an
+ * exit status. */
 int go_region_make(struct go_file *file, const struct go_target *t, const char *folder,
                    const struct region_configuration *conf, uint64_t run_id);
+/* Writes it all but for the magic to the file, and makes that the process's. Returns 0 or -errno.
+ * What is changed in file->region afterwards stays ours. */
+int go_region_give(const struct go_file *file, pid_t pid);
+/* Writes the magic. Returns 0 or -errno. */
+int go_region_publish(const struct go_file *file);
+/* And for how long the program stood still. */
+void go_region_stopped(const struct go_file *file, uint64_t ns);
 void go_region_close(struct go_file *file, bool remove);
 /* The keys of SQUALL_CONF that matter here. */
 void go_region_configure(struct region_configuration *conf, const char *text);

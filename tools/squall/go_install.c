@@ -116,7 +116,7 @@ static uint64_t there(const struct go_file *file, const void *here, uint64_t reg
     return region + (uint64_t)((const uint8_t *)here - file->region.base);
 }
 
-/* Our region as the program has it mapped. */
+/* The region as the program has it mapped; ours is its copy. */
 static void translate(struct region *r, const struct go_file *file, uint64_t region) {
     *r = file->region;
     r->base = (uint8_t *)region;
@@ -238,11 +238,24 @@ static int prepare(struct go_plan *plan, const struct go_target *t, const struct
     return 0;
 }
 
+/* The last rows, and it is the program's. */
+static int give(const struct go_target *t, struct go_plan *plan, struct go_file *file) {
+    struct region_header *h = file->region.header;
+    go_codec_rows(plan, &file->region, 1);
+    h->go_minor = t->image.minor;
+    h->go_version = region_string(&file->region, t->image.version, strlen(t->image.version));
+    h->go_threshold = plan->threshold;
+    h->go_state = REGION_GO_HOOKED;
+    return go_region_give(file, t->pid);
+}
+
 static int put_in(struct go_target *t, struct go_plan *plan, const struct memory *m,
                   struct go_file *file, struct go_result *result) {
-    struct region_header *h = file->region.header;
+    int error = give(t, plan, file);
+    if (error)
+        return fail(result, "no file to record in: %s", strerror(-error));
     uint64_t from = now_ns();
-    int error = go_target_stop(t, false);
+    error = go_target_stop(t, false);
     long region = error ? error : map_all(t, m, file);
     go_target_resume(t);
     result->one_ns = now_ns() - from;
@@ -250,18 +263,14 @@ static int put_in(struct go_target *t, struct go_plan *plan, const struct memory
         return fail(result, "no memory or no file in it: %s", words_for(region));
     struct go_near *near = (struct go_near *)(void *)plan->data;
     near->region_size = file->region.bound;
-    go_codec_rows(plan, &file->region, 1);
-    h->go_minor = t->image.minor;
-    h->go_version = region_string(&file->region, t->image.version, strlen(t->image.version));
-    h->go_threshold = plan->threshold;
     error = write_state(t, m, plan, file, (uint64_t)region);
     if (!error)
         error = write_near(t, m, plan);
-    h->go_state = REGION_GO_HOOKED;
-    region_publish(&file->region);
+    if (!error)
+        error = go_region_publish(file);
     if (!error)
         error = apply(t, plan, result);
-    h->go_stop_ns = result->one_ns + result->stop_ns;
+    go_region_stopped(file, result->one_ns + result->stop_ns);
     result->patches = plan->patch_count;
     if (!error)
         return 0;
@@ -276,7 +285,7 @@ static int put_in(struct go_target *t, struct go_plan *plan, const struct memory
 int go_install(struct go_target *t, const char *folder, const struct region_configuration *conf,
                uint64_t run_id, struct go_result *result) {
     struct go_plan *plan = calloc(1, sizeof *plan);
-    struct go_file file = {0};
+    struct go_file file = {.fd = -1};
     struct memory m = lay_out(0);
     int status = -1;
     if (!plan) {

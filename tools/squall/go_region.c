@@ -1,5 +1,9 @@
 /* A region made for a process that cannot make its own: as the shim would, see src/shim/lifecycle.c
- * and place.c. */
+ * and place.c.
+ *
+ * The file is the process's, and whoever owns it may write to it and cut it at any moment, while we
+ * may be root. So rows are taken and filled in memory of our own; the file gets a copy, is given
+ * away, and is never mapped here: what comes later is written at places that are known. */
 #include <cpuid.h>
 #include <elf.h>
 #include <errno.h>
@@ -135,7 +139,7 @@ static void fill_header(struct go_file *file, const struct go_target *t,
     h->clock = go_region_has_tsc() ? REGION_CLOCK_TSC : REGION_CLOCK_MONOTONIC_RAW;
     h->place = REGION_PLACE_DIR;
     struct statfs f;
-    h->filesystem = statfs(file->path, &f) == 0 ? (uint64_t)f.f_type : 0;
+    h->filesystem = fstatfs(file->fd, &f) == 0 ? (uint64_t)f.f_type : 0;
     h->exe = region_string(&file->region, t->exe, strlen(t->exe));
     h->arguments_size = read_of(t->pid, "cmdline", text, sizeof text);
     h->arguments = region_string(&file->region, text, h->arguments_size);
@@ -202,25 +206,18 @@ static int choose_folder(const char *folder, char *path, size_t size) {
 
 static int make_file(struct go_file *file, const struct go_target *t, uint64_t start_ticks,
                      uint64_t bound) {
-    struct stat s;
-    char path[64];
     size_t at = strlen(file->path);
     if (getrandom(&file->random, sizeof file->random, 0) != (ssize_t)sizeof file->random)
         file->random = base_mix((uint64_t)__builtin_ia32_rdtsc());
     snprintf(file->path + at, sizeof file->path - at,
              "/squall.%d.%" PRIu64 ".%016" PRIx64 ".region", (int)t->pid, start_ticks,
              file->random);
-    int fd = open(file->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0)
+    file->fd = open(file->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (file->fd < 0)
         return -errno;
-    int error = ftruncate(fd, (off_t)bound) ? -errno : region_map(&file->region, fd, bound);
-    /* The process opens it itself, as whoever it runs as. */
-    snprintf(path, sizeof path, "/proc/%d", (int)t->pid);
-    if (!error && stat(path, &s) == 0 && s.st_uid != geteuid() && fchown(fd, s.st_uid, s.st_gid))
-        error = -errno;
-    close(fd);
+    int error = ftruncate(file->fd, (off_t)bound) ? -errno : region_map(&file->region, -1, bound);
     if (error)
-        unlink(file->path);
+        go_region_close(file, true);
     return error;
 }
 
@@ -243,7 +240,7 @@ static int open_tables(struct region *r) {
 int go_region_make(struct go_file *file, const struct go_target *t, const char *folder,
                    const struct region_configuration *conf, uint64_t run_id) {
     struct region_header stat_only = {0};
-    *file = (struct go_file){0};
+    *file = (struct go_file){.fd = -1};
     int status = choose_folder(folder, file->path, sizeof file->path);
     if (status)
         return status;
@@ -263,10 +260,58 @@ int go_region_make(struct go_file *file, const struct go_target *t, const char *
     return COMMAND_OK;
 }
 
+/* ---- what the process has of it ---- */
+
+static int write_at(const struct go_file *file, const void *from, uint64_t size, uint64_t at) {
+    for (uint64_t done = 0; done < size;) {
+        ssize_t put = pwrite(file->fd, (const char *)from + done, size - done, (off_t)(at + done));
+        if (put <= 0)
+            return put < 0 ? -errno : -EIO;
+        done += (uint64_t)put;
+    }
+    return 0;
+}
+
+/* Rows that are committed are written whether they are used or not: the process takes them for
+ * backed by memory or disk. */
+static int write_tables(const struct go_file *file) {
+    const struct region *r = &file->region;
+    int error = write_at(file, r->base, REGION_HEADER_SIZE, 0);
+    for (unsigned i = 1; i <= REGION_TABLE_COUNT && !error; i++) {
+        const struct region_directory *d = &r->directory[i];
+        uint64_t size = (d->committed * d->row_size + 4095) & ~4095ull;
+        error = write_at(file, r->rows[i], size, d->offset);
+    }
+    return error;
+}
+
+int go_region_give(const struct go_file *file, pid_t pid) {
+    char path[64];
+    struct stat s;
+    int error = write_tables(file);
+    /* The process opens it itself, as whoever it runs as. */
+    snprintf(path, sizeof path, "/proc/%d", (int)pid);
+    if (!error && stat(path, &s) == 0 && s.st_uid != geteuid() &&
+        fchown(file->fd, s.st_uid, s.st_gid))
+        error = -errno;
+    return error;
+}
+
+int go_region_publish(const struct go_file *file) {
+    return write_at(file, REGION_MAGIC, sizeof file->region.header->magic, 0);
+}
+
+void go_region_stopped(const struct go_file *file, uint64_t ns) {
+    write_at(file, &ns, sizeof ns, offsetof(struct region_header, go_stop_ns));
+}
+
 void go_region_close(struct go_file *file, bool remove) {
     if (file->region.base)
         munmap(file->region.base, file->region.bound);
     file->region.base = NULL;
+    if (file->fd >= 0)
+        close(file->fd);
+    file->fd = -1;
     if (remove && file->path[0])
         unlink(file->path);
 }

@@ -1,0 +1,55 @@
+#!/bin/bash
+# A Go program that means harm to who attaches to it or looks at its profile, or whose user does: squall
+# may be root's. What it says of itself is not believed, and what is its user's is not written through.
+. "$(dirname "$0")/lib.sh"
+need_go
+version=$(versions | head -n 1)
+build "$version" dynamic hostile || { not_ok build "does not build"; finish; }
+chmod 1777 "$TMPDIR"
+
+# started COMMAND…: it runs, as $pid, and is ready
+started() {
+    rm -f "$TMPDIR/ready"
+    "$@" &
+    pid=$!
+    until [ -e "$TMPDIR/ready" ]; do kill -0 "$pid" 2>/dev/null || return 1; done
+}
+ended() {
+    kill -9 "$pid"
+    wait "$pid" 2>/dev/null
+}
+
+# ---- the region is its user's as soon as it can be ----
+
+gcc -shared -fPIC -O1 -I"$here/../../include" "$here/src/owner.c" -o "$TMPDIR/owner.so" ||
+    { not_ok owner "does not build"; finish; }
+for spoil in rows length; do
+    fresh
+    started "$program" -ready "$TMPDIR/ready"
+    OWNED=$dumps SAID=$TMPDIR/met SPOIL=$spoil LD_PRELOAD=$TMPDIR/owner.so \
+        "$SQUALL_BIN" attach --dir "$dumps" "$pid" 2>"$TMPDIR/said"
+    status=$?
+    ended
+    [ "$status" -le 1 ] && [ "$(<"$TMPDIR/met")" = "strings: 1" ] && ok "region-$spoil" ||
+        not_ok "region-$spoil" "exit status $status; $(head -n 2 "$TMPDIR/met" "$TMPDIR/said" | tr '\n' ' ')"
+done
+
+# another_user: root attaches to somebody else's program: it opens its region, which is its own
+another_user() {
+    local folder=$TMPDIR/others
+    mkdir -m 1777 "$folder"
+    install -m 755 "$program" "$TMPDIR/theirs"
+    started setpriv --reuid=65534 --regid=65534 --clear-groups "$TMPDIR/theirs" -ready "$TMPDIR/ready" || return 1
+    "$SQUALL_BIN" attach --dir "$folder" --large 32k "$pid" 2>"$TMPDIR/said" || return 1
+    [ "$(stat -c '%u %a' "$folder"/*.region)" = "65534 600" ] || return 1
+    until "$SQUALL_BIN" report --json "$folder" 2>"$TMPDIR/said" | tee "$TMPDIR/json" |
+        grep -q '"entries":[1-9]'; do kill -0 "$pid" 2>/dev/null || return 1; done
+    grep -q '"state":"hooked"' "$TMPDIR/json"
+}
+if [ "$(id -u)" != 0 ] || ! command -v setpriv >/dev/null; then
+    echo "ok another-user # skip needs root and setpriv"
+else
+    another_user && ok another-user || not_ok another-user "$(tail -n 2 "$TMPDIR/said")"
+    ended
+fi
+finish
