@@ -52,4 +52,13 @@ else
     another_user && ok another-user || not_ok another-user "$(tail -n 2 "$TMPDIR/said")"
     ended
 fi
+
+# ---- what it calls itself ----
+
+/usr/bin/python3 "$here/hostile_names.py" "$program" "$TMPDIR/named" || { not_ok names "not given"; finish; }
+started "$TMPDIR/named" -ready "$TMPDIR/ready"
+LC_ALL=C.UTF-8 "$SQUALL_BIN" go-profile --seconds 1 "$pid" >"$TMPDIR/shown" 2>&1 && grep -q zzz "$TMPDIR/shown" &&
+    said=$(/usr/bin/python3 "$here/../targets/hostile.py" check "$TMPDIR/shown" 2>&1) && ok names ||
+    not_ok names "$(tail -n 1 <<<"$said") $(head -n 4 "$TMPDIR/shown" | cat -v)"
+ended
 finish

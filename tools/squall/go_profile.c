@@ -18,10 +18,12 @@
 
 #include "analyse/analyse.h"
 #include "go.h"
+#include "render/render.h"
 
 #define BUCKETS_MAX 1000000u
 #define DEPTH_MAX 1024u
 #define SHOWN_FRAMES 64u
+#define NAME_MAX_SHOWN 1024u
 
 static const char usage[] =
     "usage: squall go-profile [options] PID\n"
@@ -288,10 +290,11 @@ static void merge(struct snapshot *s, uint64_t rate) {
         qsort(s->buckets, s->count, sizeof *s->buckets, by_bytes);
 }
 
-/* Names come from the program: what is no plain letter is not shown as it is. */
+/* Names come from the program, and so does its version. */
 static void print_name(const char *name) {
-    for (; name && *name; name++)
-        putchar((unsigned char)*name < 32 || *name == 127 ? '?' : *name);
+    char start[NAME_MAX_SHOWN], clean[NAME_MAX_SHOWN];
+    snprintf(start, sizeof start, "%.*s", (int)sizeof start - 1, name ? name : "");
+    fputs(render_clean(clean, sizeof clean, start, 0), stdout);
 }
 
 static void print_stack(const struct go_target *t, const struct bucket *b) {
@@ -318,8 +321,10 @@ static void print(const struct go_target *t, struct snapshot *s, const struct op
                   uint64_t rate) {
     char bytes[32], freed[32], blocks[32];
     merge(s, rate);
-    printf("process %d  %s · %" PRIu64 " s · one sample in %s\n", (int)t->pid, t->image.version,
-           o->seconds, analyse_format_bytes(bytes, sizeof bytes, rate));
+    printf("process %d  ", (int)t->pid);
+    print_name(t->image.version);
+    printf(" · %" PRIu64 " s · one sample in %s\n", o->seconds,
+           analyse_format_bytes(bytes, sizeof bytes, rate));
     for (uint32_t i = 0; i < s->count && i < o->top && s->buckets[i].bytes; i++) {
         const struct bucket *b = &s->buckets[i];
         printf("\n%3u ~%s in ~%s blocks · ~%s freed\n", i + 1,
