@@ -61,4 +61,37 @@ LC_ALL=C.UTF-8 "$SQUALL_BIN" go-profile --seconds 1 "$pid" >"$TMPDIR/shown" 2>&1
     said=$(/usr/bin/python3 "$here/../targets/hostile.py" check "$TMPDIR/shown" 2>&1) && ok names ||
     not_ok names "$(tail -n 1 <<<"$said") $(head -n 4 "$TMPDIR/shown" | cat -v)"
 ended
+
+# ---- how much there is of it ----
+
+# declines NAME WORDS COMMAND…: squall has an address space of 1 GiB for that, and says so instead of using it
+declines() {
+    local name=$1 words=$2
+    shift 2
+    (ulimit -v 1048576 && exec "$SQUALL_BIN" "$@") >"$TMPDIR/shown" 2>&1
+    status=$?
+    [ "$status" = 1 ] && [ "$(wc -l <"$TMPDIR/shown")" = 1 ] && grep -q "$words" "$TMPDIR/shown" && ok "$name" ||
+        not_ok "$name" "exit status $status: $(head -n 2 "$TMPDIR/shown" | tr '\n' ' ')"
+}
+if gcc -static -no-pie -O1 "$here/src/large.c" -o "$TMPDIR/large" 2>"$TMPDIR/said"; then
+    started "$TMPDIR/large" 3 "$TMPDIR/ready"
+    for command in attach detach go-profile; do
+        declines "segments-$command" 'larger than its file' "$command" "$pid"
+    done
+    ended
+else
+    echo "ok segments # skip no static C library"
+fi
+# buckets NAME WORDS ARGUMENT…: a profile that the runtime did not make
+at=$(nm "$program" | sed -n 's/ [a-zA-Z] runtime\.mbuckets$//p')
+buckets() {
+    local name=$1 words=$2
+    shift 2
+    started "$program" -ready "$TMPDIR/ready" -buckets "0x$at" "$@"
+    declines "$name" "$words" go-profile --seconds 1 "$pid"
+    ended
+}
+buckets circle 'goes in a circle' -circle
+buckets long-circle 'goes in a circle' -circle -count 1000
+buckets deep 'too large' -count 17000
 finish

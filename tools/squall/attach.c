@@ -38,7 +38,7 @@ static int say_not_opened(const char *command, int pid, int error) {
     message("%s: process %d: %s", command, pid,
             error == -ENOTSUP  ? "its Go tables are not understood: left as it is"
             : error == -ENOENT ? "no such process, or no Go program"
-                               : strerror(-error));
+                               : go_target_words(error));
     return COMMAND_FAILED;
 }
 

@@ -35,8 +35,10 @@ struct go_target {
 };
 
 /* Opens a process and reads its program's segments; nothing is stopped. Returns 0, a negative
- * errno, or -ENOENT: no Go program. */
+ * errno, -ENOENT: no Go program, or -EFBIG: its headers claim more than can be. */
 int go_target_open(struct go_target *t, pid_t pid);
+/* What an error of it means, where it is none of Go's. */
+const char *go_target_words(int error);
 void go_target_close(struct go_target *t);
 int go_target_read(const struct go_target *t, uint64_t at, void *to, uint64_t size);
 int go_target_write(const struct go_target *t, uint64_t at, const void *from, uint64_t size);

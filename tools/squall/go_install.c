@@ -330,7 +330,7 @@ void go_install_at_exec(pid_t pid, const char *folder, const char *conf, uint64_
         fail(result, "%s",
              error == -ENOENT    ? "it is no Go program"
              : error == -ENOTSUP ? "its tables are not understood"
-                                 : strerror(-error));
+                                 : go_target_words(error));
     else if (!c.go)
         fail(result, "go:off");
     else

@@ -22,6 +22,8 @@
 
 #define BUCKETS_MAX 1000000u
 #define DEPTH_MAX 1024u
+#define ADDRESSES_MAX (16u << 20) /* of all stacks */
+#define SYMBOLS_MAX (256ull << 20)
 #define SHOWN_FRAMES 64u
 #define NAME_MAX_SHOWN 1024u
 
@@ -50,30 +52,50 @@ struct places {
     uint64_t buckets, rate;
 };
 
+/* Of a section of the file, which says itself how large it is; NULL = nothing to be used. */
+static const Elf_Data *data_of(Elf_Scn *section, GElf_Shdr *sh) {
+    const Elf_Data *data = section && gelf_getshdr(section, sh) && sh->sh_size <= SYMBOLS_MAX
+                               ? elf_getdata(section, NULL)
+                               : NULL;
+    return data && data->d_buf ? data : NULL;
+}
+
+static bool is_named(const Elf_Data *names, uint64_t at, const char *name) {
+    size_t size = strlen(name) + 1;
+    return at < names->d_size && size <= names->d_size - at &&
+           memcmp((const char *)names->d_buf + at, name, size) == 0;
+}
+
+/* A file has one table of symbols, or none. */
+static void look_up(Elf *elf, uint64_t base, struct places *p) {
+    Elf_Scn *section = NULL;
+    GElf_Shdr sh, names_sh;
+    GElf_Sym symbol;
+    do
+        section = elf_nextscn(elf, section);
+    while (section && gelf_getshdr(section, &sh) && sh.sh_type != SHT_SYMTAB);
+    const Elf_Data *data = data_of(section, &sh);
+    const Elf_Data *names = data ? data_of(elf_getscn(elf, sh.sh_link), &names_sh) : NULL;
+    for (int i = 0; names && gelf_getsym((Elf_Data *)(uintptr_t)data, i, &symbol); i++) {
+        if (is_named(names, symbol.st_name, "runtime.mbuckets"))
+            p->buckets = base + symbol.st_value;
+        if (is_named(names, symbol.st_name, "runtime.MemProfileRate"))
+            p->rate = base + symbol.st_value;
+    }
+}
+
 static void by_symbols(const struct go_target *t, struct places *p) {
     char path[64];
+    Elf64_Ehdr header;
     snprintf(path, sizeof path, "/proc/%d/exe", (int)t->pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     elf_version(EV_CURRENT);
-    Elf *elf = fd < 0 ? NULL : elf_begin(fd, ELF_C_READ, NULL);
-    GElf_Ehdr header;
-    uint64_t base = elf && gelf_getehdr(elf, &header) && header.e_type == ET_DYN ? t->low : 0;
-    Elf_Scn *section = NULL;
-    GElf_Shdr sh;
-    GElf_Sym symbol;
-    while (elf && (section = elf_nextscn(elf, section)) != NULL) {
-        Elf_Data *data;
-        if (!gelf_getshdr(section, &sh) || sh.sh_type != SHT_SYMTAB ||
-            !(data = elf_getdata(section, NULL)))
-            continue;
-        for (int i = 0; gelf_getsym(data, i, &symbol); i++) {
-            const char *name = elf_strptr(elf, sh.sh_link, symbol.st_name);
-            if (name && strcmp(name, "runtime.mbuckets") == 0)
-                p->buckets = base + symbol.st_value;
-            if (name && strcmp(name, "runtime.MemProfileRate") == 0)
-                p->rate = base + symbol.st_value;
-        }
-    }
+    /* With 0 the number of sections stands elsewhere, and may be anything. */
+    bool is_sound = fd >= 0 && pread(fd, &header, sizeof header, 0) == (ssize_t)sizeof header &&
+                    header.e_ident[EI_CLASS] == ELFCLASS64 && header.e_shnum;
+    Elf *elf = is_sound ? elf_begin(fd, ELF_C_READ, NULL) : NULL;
+    if (elf)
+        look_up(elf, header.e_type == ET_DYN ? t->low : 0, p);
     elf_end(elf);
     if (fd >= 0)
         close(fd);
@@ -157,6 +179,7 @@ struct bucket {
 struct snapshot {
     struct bucket *buckets;
     uint32_t count, room;
+    uint32_t addresses; /* of all stacks */
 };
 
 static void free_snapshot(struct snapshot *s) {
@@ -176,7 +199,8 @@ static void sum_cycles(struct bucket *b, const uint64_t *words, uint32_t width, 
     }
 }
 
-static int read_bucket(const struct go_target *t, uint64_t at, struct bucket *b, uint64_t *next) {
+static int read_bucket(const struct go_target *t, uint64_t at, struct snapshot *s, uint64_t *next) {
+    struct bucket *b = &s->buckets[s->count];
     uint64_t head[6], words[16];
     uint32_t width = t->image.minor >= 27 ? 2 : 4;
     int error = go_target_read(t, at, head, sizeof head);
@@ -185,6 +209,8 @@ static int read_bucket(const struct go_target *t, uint64_t at, struct bucket *b,
     *next = head[1];
     if (head[5] > DEPTH_MAX)
         return -EINVAL;
+    if (s->addresses + head[5] > ADDRESSES_MAX)
+        return -EFBIG;
     *b = (struct bucket){.address = at, .depth = (uint32_t)head[5]};
     b->stack = malloc(head[5] * 8 + 8);
     if (!b->stack)
@@ -192,17 +218,26 @@ static int read_bucket(const struct go_target *t, uint64_t at, struct bucket *b,
     error = go_target_read(t, at + sizeof head, b->stack, head[5] * 8);
     if (!error)
         error = go_target_read(t, at + sizeof head + head[5] * 8, words, 4ull * width * 8);
-    if (error)
+    if (error) {
         free(b->stack);
-    else
-        sum_cycles(b, words, width, head[4]);
-    return error;
+        return error;
+    }
+    sum_cycles(b, words, width, head[4]);
+    s->addresses += b->depth;
+    s->count++;
+    return 0;
 }
 
+/* The list may be anything: it is left where it comes back to a bucket (of every number that is a
+ * power of two, one is kept in mind: `seen`), and where there is too much of it. */
 static int take(const struct go_target *t, uint64_t head, struct snapshot *s) {
-    uint64_t at;
+    uint64_t at, seen = 0;
     int error = go_target_read(t, head, &at, sizeof at);
-    for (uint32_t i = 0; !error && at && i < BUCKETS_MAX; i++) {
+    while (!error && at) {
+        if (s->count == BUCKETS_MAX || at == seen)
+            return at == seen ? -ELOOP : -EFBIG;
+        if ((s->count & (s->count - 1)) == 0)
+            seen = at;
         if (s->count == s->room) {
             uint32_t room = s->room ? s->room * 2 : 256;
             struct bucket *buckets = reallocarray(s->buckets, room, sizeof *buckets);
@@ -211,8 +246,7 @@ static int take(const struct go_target *t, uint64_t head, struct snapshot *s) {
             s->buckets = buckets;
             s->room = room;
         }
-        error = read_bucket(t, at, &s->buckets[s->count], &at);
-        s->count += !error;
+        error = read_bucket(t, at, s, &at);
     }
     return error;
 }
@@ -342,7 +376,7 @@ static int look(const struct go_target *t, const struct places *p, const struct 
     struct snapshot before = {0}, now = {0};
     sigset_t ends, old_mask;
     struct timespec wait = {(time_t)o->seconds, 0};
-    uint64_t old, rate = o->rate;
+    uint64_t old = o->rate, rate = old;
     sigemptyset(&ends);
     sigaddset(&ends, SIGINT);
     sigaddset(&ends, SIGTERM);
@@ -413,6 +447,17 @@ static int parse(struct options *o, int argc, char **argv) {
     return status;
 }
 
+static const char *words_for(int error, bool is_open) {
+    if (error == -ENOENT)
+        return "no such process, or no Go program";
+    if (error == -ENOTSUP)
+        return "where Go keeps its profile was not found";
+    return !is_open          ? go_target_words(error)
+           : error == -EFBIG ? "its profile is too large to be read from outside"
+           : error == -ELOOP ? "its profile goes in a circle"
+                             : strerror(-error);
+}
+
 int command_go_profile(int argc, char **argv) {
     struct options o = {.seconds = 5, .rate = 64u << 10, .top = 10};
     struct go_target t;
@@ -421,7 +466,8 @@ int command_go_profile(int argc, char **argv) {
     if (status)
         return status < 0 ? COMMAND_OK : status;
     int error = go_target_open(&t, o.pid);
-    if (!error) {
+    bool is_open = !error;
+    if (is_open) {
         by_symbols(&t, &p);
         by_code(&t, &p);
         bool is_known = t.image.minor >= 18 && t.image.minor <= 27;
@@ -429,10 +475,7 @@ int command_go_profile(int argc, char **argv) {
             is_known && is_data(&t, p.rate) && is_data(&t, p.buckets) ? look(&t, &p, &o) : -ENOTSUP;
     }
     if (error)
-        message("go-profile: process %d: %s", o.pid,
-                error == -ENOENT    ? "no such process, or no Go program"
-                : error == -ENOTSUP ? "where Go keeps its profile was not found"
-                                    : strerror(-error));
+        message("go-profile: process %d: %s", o.pid, words_for(error, is_open));
     go_target_close(&t);
     return error ? COMMAND_FAILED : COMMAND_OK;
 }

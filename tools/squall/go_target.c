@@ -11,13 +11,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "go.h"
 
-#define SEGMENT_MAX (4ull << 30)
+/* Of all segments together: more than its file, for a packed program unpacks itself. */
+#define SEGMENTS_MAX (512ull << 20)
+#define UNPACKED_MAX 8
 #define REACH (7ull << 28)  /* as in the shim: a jump reaches 2 GiB */
 #define STACK_LOOKED 32768u /* bytes above a thread's stack pointer: a signal's frame */
 #define STEPS_MAX 1000
@@ -78,10 +81,24 @@ static uint64_t base_of(const Elf64_Phdr *p, uint64_t count, uint64_t headers) {
     return 0;
 }
 
-static int read_segment(struct go_target *t, uint64_t at, const Elf64_Phdr *p) {
+/* The headers are in memory that the program may write to. */
+static uint64_t most_of(pid_t pid) {
+    char path[64];
+    struct stat s;
+    snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+    if (stat(path, &s) != 0 || (uint64_t)s.st_size > SEGMENTS_MAX / UNPACKED_MAX)
+        return SEGMENTS_MAX;
+    return (uint64_t)s.st_size * UNPACKED_MAX;
+}
+
+/* `left`: how much may still be read. */
+static int read_segment(struct go_target *t, uint64_t at, const Elf64_Phdr *p, uint64_t *left) {
     uint32_t i = t->image.segment_count;
-    if (i == GO_SEGMENTS_MAX || !p->p_filesz || p->p_filesz > SEGMENT_MAX)
+    if (i == GO_SEGMENTS_MAX || !p->p_filesz)
         return 0;
+    if (p->p_filesz > *left)
+        return -EFBIG;
+    *left -= p->p_filesz;
     t->copies[i] = malloc(p->p_filesz);
     if (!t->copies[i])
         return -ENOMEM;
@@ -134,7 +151,7 @@ static void relocate(struct go_target *t, uint64_t base, uint64_t dynamic) {
 }
 
 static int read_program(struct go_target *t) {
-    uint64_t headers = 0, count = 0;
+    uint64_t headers = 0, count = 0, left = most_of(t->pid);
     Elf64_Phdr p[256];
     int error = read_auxv(t->pid, &headers, &count);
     if (!error)
@@ -142,11 +159,15 @@ static int read_program(struct go_target *t) {
     uint64_t base = error ? 0 : base_of(p, count, headers);
     for (uint64_t i = 0; i < count && !error; i++)
         if (p[i].p_type == PT_LOAD && p[i].p_flags & PF_R)
-            error = read_segment(t, base + p[i].p_vaddr, &p[i]);
+            error = read_segment(t, base + p[i].p_vaddr, &p[i], &left);
     for (uint64_t i = 0; i < count && !error && base; i++)
         if (p[i].p_type == PT_DYNAMIC)
             relocate(t, base, base + p[i].p_vaddr);
     return error;
+}
+
+const char *go_target_words(int error) {
+    return error == -EFBIG ? "larger than its file can make it, or than 512 MiB" : strerror(-error);
 }
 
 int go_target_open(struct go_target *t, pid_t pid) {

@@ -41,7 +41,7 @@ func main() {
 	flag.Parse()
 	if *buckets != 0 {
 		debug.SetGCPercent(-1) // which would read them
-		**(***uint64)(unsafe.Pointer(&buckets)) = chain(*count, *circle)
+		*(**uint64)(unsafe.Pointer(uintptr(*buckets))) = chain(*count, *circle)
 	}
 	if err := os.WriteFile(*ready, nil, 0o644); err != nil {
 		os.Exit(1)
