@@ -9,6 +9,10 @@
 #define MAGIC_120 0xfffffff1u
 #define FUNCTIONS_MAX 10000000u
 #define HEADER 72u /* bytes of the table's header that are read */
+/* What looks like the table: for each, all is searched for what knows it. A program that has others
+ * in it as data (embedded ones) has some; one that has nothing else would have us search for days.
+ */
+#define TABLES_MAX 64u
 
 const uint8_t *go_image_at(const struct go_image *image, uint64_t address, uint64_t size) {
     for (uint32_t i = 0; i < image->segment_count; i++) {
@@ -87,6 +91,7 @@ static bool take_header(struct go_image *image, const struct go_segment *s, uint
 /* Returns 1 if there is one, 0 if not, -1 if there is one that nothing can be made of. */
 static int find_pclntab(struct go_image *image) {
     int found = 0;
+    uint32_t tried = 0;
     for (uint32_t i = 0; i < image->segment_count; i++) {
         const struct go_segment *s = &image->segments[i];
         uint64_t from = (8 - s->start % 8) % 8;
@@ -97,8 +102,12 @@ static int find_pclntab(struct go_image *image) {
                 ((uint32_t)word != MAGIC_118 && (uint32_t)word != MAGIC_120))
                 continue;
             found = -1;
-            if (take_header(image, s, from) && find_moduledata(image))
+            if (!take_header(image, s, from))
+                continue;
+            if (find_moduledata(image))
                 return 1;
+            if (++tried == TABLES_MAX)
+                return found;
         }
     }
     return found;

@@ -56,6 +56,27 @@ static void an_older_go_is_named(void **state) {
     free(p.data);
 }
 
+/* Of each it is looked in all of memory whether it is the program's: a program made of them would
+ * be searched for ever. */
+static void few_tables_are_tried(void **state) {
+    (void)state;
+    static uint64_t words[64 * 10 + 10];
+    static const uint64_t header[] = {0x08010000fffffff1, 1, 0, 0, 8, 8, 8, 8, 8};
+    for (unsigned count = 63; count <= 64; count++) {
+        struct go_build p = {0};
+        go_build_make(&p, 20);
+        for (unsigned i = 0; i < count; i++)
+            memcpy(words + 10 * (size_t)i, header, sizeof header);
+        memmove(p.image.segments + 1, p.image.segments,
+                p.image.segment_count * sizeof p.image.segments[0]);
+        p.image.segments[0] =
+            (struct go_segment){0x200000, sizeof words, (const uint8_t *)(const void *)words};
+        p.image.segment_count++;
+        assert_int_equal(go_image_find(&p.image), count == 63 ? 0 : -ENOTSUP);
+        free(p.data);
+    }
+}
+
 static struct go_plan *new_plan(void) {
     struct go_plan *plan = calloc(1, sizeof *plan);
     assert_non_null(plan);
@@ -227,6 +248,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tables_are_read),
         cmocka_unit_test(an_older_go_is_named),
+        cmocka_unit_test(few_tables_are_tried),
         cmocka_unit_test(what_verifies_is_hooked),
         cmocka_unit_test(what_does_not_verify_is_left_alone),
         cmocka_unit_test(any_byte_may_be_wrong),
