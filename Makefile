@@ -19,6 +19,7 @@ SHIM_CFLAGS := $(COMMON) -O2 -fPIC -ffreestanding -fno-builtin -fvisibility=hidd
 # gcc zeroes structs of a few words with "rep stos", which costs ten times what the stores do.
 SHIM_CFLAGS += $(if $(findstring clang,$(CC)),,-mmemset-strategy=unrolled_loop:256:noalign,rep_8byte:-1:noalign)
 SHIM_LDFLAGS := -shared -nostdlib -Wl,-soname,libsquall.so -Wl,-z,now -Wl,-z,relro \
+  -Wl,-z,separate-code \
   -Wl,--version-script=src/shim/exports.map -Wl,--build-id=sha1 -Wl,--hash-style=both
 
 SAN ?=

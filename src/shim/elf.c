@@ -39,6 +39,12 @@ static void read_dynamic(uint64_t base, const ElfW(Dyn) * dyn, struct elf_dynami
         case DT_HASH:
             out->hash = p;
             break;
+        case DT_JMPREL:
+            out->calls = p;
+            break;
+        case DT_PLTRELSZ:
+            out->call_count = dyn->d_un.d_val / sizeof out->calls[0];
+            break;
         case DT_SONAME:
             soname = dyn->d_un.d_val;
             break;
@@ -48,6 +54,8 @@ static void read_dynamic(uint64_t base, const ElfW(Dyn) * dyn, struct elf_dynami
     }
     if (soname && out->strings)
         out->soname = out->strings + soname;
+    if (!out->calls || !out->symbols || !out->strings)
+        out->call_count = 0;
 }
 
 void elf_dynamic_of_map(const struct link_map *map, struct elf_dynamic *out) {

@@ -19,11 +19,13 @@ struct elf_dynamic {
     const uint32_t *gnu_hash;
     const uint32_t *hash;
     const char *soname;
+    const ElfW(Rela) * calls; /* what is bound when it is called first, or when it is loaded */
+    size_t call_count;
 };
 
 /* Of an object that the loader has relocated: base and dynamic section from its link map. */
 void elf_dynamic_of_map(const struct link_map *map, struct elf_dynamic *out);
-/* Of an image whose ELF header is at `address` (the vdso). Returns 0 or -ENOEXEC. */
+/* Of an image whose ELF header is at `address` (the vdso, us). Returns 0 or -ENOEXEC. */
 int elf_dynamic_of_image(uint64_t address, struct elf_dynamic *out);
 /* A defined function or object of default version, or NULL. */
 const ElfW(Sym) * elf_symbol(const struct elf_dynamic *d, const char *name);

@@ -1,9 +1,8 @@
 /* hooks: the functions that libsquall.so interposes, listed once.
  *
- * HOOKS_C: what C libraries define; the next one is looked for at the first call of any of them.
- * HOOKS_NEW, HOOKS_NEW_ALIGNED, HOOKS_DELETE: C++ operators, by their mangled names; the next one
- * is looked for at its own first call, because the C++ library may come late and in a local scope.
- */
+ * HOOKS_C: what C libraries define. HOOKS_NEW, HOOKS_NEW_ALIGNED, HOOKS_DELETE: C++ operators, by
+ * their mangled names. The next ones are looked for at the first call of any; operators that
+ * nothing loaded with the program defines stop being exported then (real.c). */
 #ifndef SQUALL_SHIM_HOOKS_H
 #define SQUALL_SHIM_HOOKS_H
 
@@ -57,5 +56,6 @@ enum hook {
     HOOKS_C(HOOK_ID) HOOKS_NEW(HOOK_ID) HOOKS_NEW_ALIGNED(HOOK_ID) HOOKS_DELETE(HOOK_ID) HOOK_COUNT
 };
 #define HOOK_FIRST_OPERATOR HOOK__Znwm
+#define HOOK_FIRST_ALIGNED HOOK__ZnwmSt11align_val_t /* of operators new */
 
 #endif

@@ -65,6 +65,12 @@ INLINE void *call_aligned(struct request *q) {
     return q->error ? NULL : *q->out;
 }
 
+/* There is no C++ library that calls of ours could go to: what delete does then is free. */
+static COLD void *call_no_operator(const struct request *q) {
+    take2 *f = (take2 *)real.next[HOOK_memalign];
+    return f && q->hook >= HOOK_FIRST_ALIGNED ? f(q->b, q->a) : real.malloc(q->a);
+}
+
 INLINE void *call_next(struct request *q) {
     switch (q->hook) {
     case HOOK_malloc:
@@ -80,7 +86,7 @@ INLINE void *call_next(struct request *q) {
     case HOOK_pvalloc:
         return call_aligned(q);
     default: /* an operator; registers that it does not look at do no harm */
-        return q->operator? ((take3 *)q->operator)(q->a, q->b, q->c) : real.malloc(q->a);
+        return q->operator? ((take3 *)q->operator)(q->a, q->b, q->c) : call_no_operator(q);
     }
 }
 
@@ -373,10 +379,8 @@ static NOINLINE void note_free(void *p, bool counts) {
     }
     if (counts)
         count_free(self);
-    if (UNLIKELY(module_may_be_map((uint64_t)p))) {
+    if (UNLIKELY(module_may_be_map((uint64_t)p)))
         module_freed((uint64_t)p);
-        real_forget_operators();
-    }
     if (live_take((uint64_t)p, &entry))
         account_free(self, &entry);
     else if (shim.exact && shim_is_ready())
@@ -538,11 +542,11 @@ EXPORT void *reallocarray(void *old, size_t n, size_t m) {
     SLOW(void *, name, size_t, size_t, size_t)                                            \
     (size_t n, size_t a, size_t b, const struct unwind_start *at) {                       \
         struct request q = {.hook = HOOK_##name, .size = n, .a = n, .b = a, .c = b};      \
-        q.operator= real_operator(HOOK_##name, (const void *)at->pc).function;            \
+        q.operator= real_operator(HOOK_##name).function;                                  \
         return allocate(&q, at);                                                          \
     }                                                                                     \
     static NOINLINE void *look_##name(size_t n, size_t a, size_t b) {                     \
-        struct real_operator o = real_operator(HOOK_##name, __builtin_return_address(0)); \
+        struct real_operator o = real_operator(HOOK_##name);                              \
         if (UNLIKELY(!o.function) || (o.is_direct && (aligned || UNLIKELY(!counted(n))))) \
             return slow_##name(n, a, b);                                                  \
         return ((take3 *)o.function)(n, a, b);                                            \
@@ -575,19 +579,19 @@ static void delete_direct(void *p, size_t a, size_t b, give3 *f) {
         count_free(self);
 }
 
-#define DELETE(name)                                                                      \
-    EXPORT void name(void *p, size_t a, size_t b);                                        \
-    static NOINLINE void look_##name(void *p, size_t a, size_t b) {                       \
-        struct real_operator o = real_operator(HOOK_##name, __builtin_return_address(0)); \
-        if (UNLIKELY(!o.function))                                                        \
-            free(p);                                                                      \
-        else if (o.is_direct)                                                             \
-            delete_direct(p, a, b, (give3 *)o.function);                                  \
-        else                                                                              \
-            ((give3 *)o.function)(p, a, b);                                               \
-    }                                                                                     \
-    EXPORT void name(void *p, size_t a, size_t b) {                                       \
-        give3 *forward = (give3 *)RELAXED_LOAD(&real.forward[HOOK_##name]);               \
-        (LIKELY(forward != NULL) ? forward : look_##name)(p, a, b);                       \
+#define DELETE(name)                                                        \
+    EXPORT void name(void *p, size_t a, size_t b);                          \
+    static NOINLINE void look_##name(void *p, size_t a, size_t b) {         \
+        struct real_operator o = real_operator(HOOK_##name);                \
+        if (UNLIKELY(!o.function))                                          \
+            free(p);                                                        \
+        else if (o.is_direct)                                               \
+            delete_direct(p, a, b, (give3 *)o.function);                    \
+        else                                                                \
+            ((give3 *)o.function)(p, a, b);                                 \
+    }                                                                       \
+    EXPORT void name(void *p, size_t a, size_t b) {                         \
+        give3 *forward = (give3 *)RELAXED_LOAD(&real.forward[HOOK_##name]); \
+        (LIKELY(forward != NULL) ? forward : look_##name)(p, a, b);         \
     }
 HOOKS_DELETE(DELETE)

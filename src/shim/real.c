@@ -1,10 +1,12 @@
 /* Finds the next allocator in the loader's list of objects; bootstrap arena. */
 #include "real.h"
 
+#include <sys/mman.h>
+#include <sys/uio.h>
+
 #include "base/syscall.h"
 #include "elf.h"
 #include "live.h"
-#include "module.h"
 
 /* ---- the arena: in use only before the loader's list can be read ---- */
 
@@ -71,66 +73,180 @@ struct real real = {
 static const char *const names[HOOK_COUNT] = {HOOKS_C(NAME) HOOKS_NEW(NAME) HOOKS_NEW_ALIGNED(NAME)
                                                   HOOKS_DELETE(NAME)};
 
-/* Objects that were there at the start are in the global scope, in the order of the list. */
-static const struct link_map *last_global;
+extern char __ehdr_start[] __attribute__((visibility("hidden")));
 
 static bool is_ours(const struct link_map *map) {
-    extern char __ehdr_start[] __attribute__((visibility("hidden")));
     return map->l_addr == (uint64_t)__ehdr_start;
 }
 
 /* Of a version that is not the default one, too, where there is no other: programs ask for the
  * oldest, and that is all that glibc's allocator for debugging (MALLOC_CHECK_) has. */
-static void *lookup(const struct link_map *map, const char *name) {
-    struct elf_dynamic d;
-    elf_dynamic_of_map(map, &d);
+static void *lookup(const struct elf_dynamic *object, const char *name) {
+    struct elf_dynamic d = *object;
     void *f = elf_lookup(&d, name);
     d.versions = NULL;
     return f ? f : elf_lookup(&d, name);
 }
 
-/* The first definition in the global scope behind us. */
-static void *find_global(const char *name, const struct link_map **where) {
-    bool behind = false;
-    for (const struct link_map *m = elf_first_map(); m; m = m->l_next) {
-        void *f = behind ? lookup(m, name) : NULL;
-        if (f) {
-            *where = m;
-            return f;
-        }
-        behind |= is_ours(m);
-        if (m == last_global)
-            break;
-    }
-    return NULL;
+static void *lookup_in(const struct link_map *map, const char *name) {
+    struct elf_dynamic d;
+    elf_dynamic_of_map(map, &d);
+    return lookup(&d, name);
 }
 
-/* A definition before us means that the program's calls never reach our hooks. */
-static bool is_preceded(void) {
+static bool is_preceded(const char *name) {
     for (const struct link_map *m = elf_first_map(); m && !is_ours(m); m = m->l_next)
-        if (lookup(m, "malloc"))
+        if (lookup_in(m, name))
             return true;
     return false;
+}
+
+/* The next malloc's object. What the list has now, before anything of the program's runs, is the
+ * global scope in its order, and is never unloaded. */
+static const struct link_map *find_malloc(const struct link_map **first) {
+    const struct link_map *m = elf_first_map();
+    while (m && !is_ours(m))
+        m = m->l_next;
+    *first = m = m ? m->l_next : NULL;
+    while (m && !lookup_in(m, "malloc"))
+        m = m->l_next;
+    return m;
+}
+
+/* Bits by enum hook, of those that are found: they never pass through the exported malloc and
+ * free, for their object defines malloc too. */
+static uint64_t direct;
+_Static_assert(HOOK_COUNT <= 64, "a bit each");
+
+/* The first definition of each name in the global scope behind us. */
+static void find_all(const struct link_map *first) {
+    uint64_t found = 0;
+    for (const struct link_map *m = first; m; m = m->l_next) {
+        struct elf_dynamic d;
+        elf_dynamic_of_map(m, &d);
+        for (unsigned i = 0; i < HOOK_COUNT; i++) {
+            void *f = found >> i & 1 ? NULL : lookup(&d, names[i]);
+            if (!f)
+                continue;
+            found |= 1ull << i;
+            real.next[i] = f;
+            if (i >= HOOK_FIRST_OPERATOR && lookup(&d, "malloc"))
+                __atomic_fetch_or(&direct, 1ull << i, __ATOMIC_RELAXED);
+            else if (i >= HOOK_FIRST_OPERATOR)
+                RELAXED_STORE(&real.forward[i], f);
+        }
+    }
+}
+
+/* ---- operators that only we define ----
+ *
+ * The loader searches the global scope, where we are, before the scope in which a plugin finds its
+ * own operators or those of its C++ library. Which of them a caller is bound to only the loader
+ * knows: it is a matter of who was opened how and when. So those that nothing behind us defines are
+ * taken out of our symbol table before anything is opened, and it binds them as without us. */
+
+/* The loader passes over such a symbol. A single byte: who looks meanwhile sees it, or does not. */
+#define WITHDRAWN ELF64_ST_INFO(STB_LOCAL, STT_FILE)
+
+/* How the segment that holds an address of ours is protected; 0 = none does. */
+static int protection(uint64_t address) {
+    const ElfW(Ehdr) *header = (const void *)__ehdr_start;
+    const ElfW(Phdr) *part = (const void *)(__ehdr_start + header->e_phoff);
+    for (unsigned i = 0; i < header->e_phnum; i++, part++)
+        if (part->p_type == PT_LOAD &&
+            address - (uint64_t)__ehdr_start - part->p_vaddr < part->p_memsz)
+            return (part->p_flags & PF_R ? PROT_READ : 0) |
+                   (part->p_flags & PF_W ? PROT_WRITE : 0) | (part->p_flags & PF_X ? PROT_EXEC : 0);
+    return 0;
+}
+
+/* Symbols of ours, by enum hook; NULL = it stays, or is not there. */
+struct unfollowed {
+    struct elf_dynamic us;
+    ElfW(Sym) * symbol[HOOK_COUNT];
+};
+
+static bool find_unfollowed(struct unfollowed *u) {
+    bool any = false;
+    if (elf_dynamic_of_image((uint64_t)__ehdr_start, &u->us))
+        return false;
+    for (unsigned i = HOOK_FIRST_OPERATOR; i < HOOK_COUNT; i++) {
+        bool stays = real.next[i] && !real.is_foreign;
+        u->symbol[i] = stays ? NULL : (ElfW(Sym) *)elf_symbol(&u->us, names[i]);
+        any |= u->symbol[i] != NULL;
+    }
+    return any;
+}
+
+/* Through the kernel: it may be no memory that can be written. */
+static bool bind(uint64_t slot, uint64_t function) {
+    struct iovec from = {&function, sizeof function}, to = {(void *)slot, sizeof function};
+    uint64_t now = *(const uint64_t *)slot;
+    return !now || now == function ||
+           base_syscall(SYS_process_vm_writev, base_syscall(SYS_getpid), &from, 1, &to, 1, 0) ==
+               sizeof function;
+}
+
+static bool bind_call(const struct unfollowed *u, uint64_t slot, const char *name) {
+    for (unsigned i = HOOK_FIRST_OPERATOR; i < HOOK_COUNT; i++)
+        if (u->symbol[i] && base_equal(names[i], base_length(names[i]), name))
+            return is_preceded(name) || bind(slot, u->us.base + u->symbol[i]->st_value);
+    return true;
+}
+
+/* A weak reference in what was loaded with the program has the address of ours where it asks if
+ * there is one. Where it calls it may not be bound yet, and would be to nothing later: it is now.
+ */
+static bool bind_weak(const struct unfollowed *u) {
+    for (const struct link_map *m = elf_first_map(); m; m = m->l_next) {
+        struct elf_dynamic d;
+        elf_dynamic_of_map(m, &d);
+        for (size_t i = 0; i < d.call_count; i++) {
+            const ElfW(Sym) *s = &d.symbols[ELF64_R_SYM(d.calls[i].r_info)];
+            if (s->st_shndx == SHN_UNDEF && ELF64_ST_BIND(s->st_info) == STB_WEAK &&
+                !bind_call(u, m->l_addr + d.calls[i].r_offset, d.strings + s->st_name))
+                return false;
+        }
+    }
+    return true;
+}
+
+static void withdraw(const struct unfollowed *u) {
+    uint64_t low = (uint64_t)u->us.symbols & ~0xfffull, high = low;
+    for (unsigned i = 0; i < HOOK_COUNT; i++)
+        if ((uint64_t)u->symbol[i] > high)
+            high = (uint64_t)u->symbol[i];
+    int before = protection((uint64_t)u->us.symbols);
+    /* It cannot be both, and where it is code that code would be missed. */
+    if (!before || before & PROT_EXEC ||
+        base_syscall(SYS_mprotect, low, high + 8 - low, PROT_READ | PROT_WRITE))
+        return;
+    for (unsigned i = 0; i < HOOK_COUNT; i++)
+        if (u->symbol[i])
+            __atomic_store_n(&u->symbol[i]->st_info, WITHDRAWN, __ATOMIC_RELAXED);
+    base_syscall(SYS_mprotect, low, high + 8 - low, before);
+}
+
+/* By one thread, once. Where it cannot be, operators come to us, all of them, and are malloc and
+ * free. Of a program whose malloc is not ours nothing is recorded: it needs no operators of us. */
+static void withdraw_unfollowed(void) {
+    static uint32_t begun;
+    struct unfollowed u = {0};
+    if (!__atomic_exchange_n(&begun, 1, __ATOMIC_RELAXED) && find_unfollowed(&u) && bind_weak(&u))
+        withdraw(&u);
 }
 
 bool real_resolve(void) {
     if (__atomic_load_n(&real.ready, __ATOMIC_ACQUIRE))
         return true;
-    if (!elf_first_map())
+    const struct link_map *first, *where = find_malloc(&first);
+    if (!where)
         return false;
-    const struct link_map *where = NULL, *at = NULL;
-    if (!find_global("malloc", &where))
-        return false;
-    for (unsigned i = 0; i < HOOK_FIRST_OPERATOR; i++)
-        real.next[i] = find_global(names[i], &at);
-    if (!last_global) {
-        const struct link_map *m = where;
-        while (m->l_next)
-            m = m->l_next;
-        last_global = m;
-    }
-    real.is_glibc = lookup(where, "__libc_start_main") != NULL;
-    real.is_foreign = is_preceded();
+    find_all(first);
+    real.is_glibc = lookup_in(where, "__libc_start_main") != NULL;
+    /* Then the program's calls never reach our hooks. */
+    real.is_foreign = is_preceded("malloc");
+    withdraw_unfollowed();
     real.calloc = (void *(*)(size_t, size_t))real.next[HOOK_calloc];
     real.realloc = (void *(*)(void *, size_t))real.next[HOOK_realloc];
     real.free = (void (*)(void *))real.next[HOOK_free];
@@ -139,113 +255,8 @@ bool real_resolve(void) {
     return true;
 }
 
-/* ---- C++ operators: the C++ library may be in a local scope ---- */
-
-static bool has_name(const struct link_map *m, const char *soname) {
-    struct elf_dynamic d;
-    elf_dynamic_of_map(m, &d);
-    return d.soname && base_equal(d.soname, base_length(d.soname), soname);
-}
-
-static const struct link_map *find_named(const char *soname) {
-    const struct link_map *m = elf_first_map();
-    while (m && !has_name(m, soname))
-        m = m->l_next;
-    return m;
-}
-
-/* What the caller's own object needs, in the order in which it names it. */
-static void *find_in_needs(const struct link_map *from, const char *name,
-                           const struct link_map **where) {
-    struct elf_dynamic d;
-    elf_dynamic_of_map(from, &d);
-    for (const ElfW(Dyn) *dyn = from->l_ld; dyn->d_tag != DT_NULL; dyn++) {
-        if (dyn->d_tag != DT_NEEDED || !d.strings)
-            continue;
-        const struct link_map *m = find_named(d.strings + dyn->d_un.d_val);
-        void *f = m && !is_ours(m) ? lookup(m, name) : NULL;
-        if (f) {
-            *where = m;
-            return f;
-        }
-    }
-    return NULL;
-}
-
-/* In the caller's own scope: its object, what that needs, else any C++ library. */
-static void *find_local(const char *name, const struct link_map *from,
-                        const struct link_map **where) {
-    static const char *const libraries[] = {"libstdc++.so.6", "libc++.so.1", "libc++abi.so.1"};
-    void *f = NULL;
-    if (from && !is_ours(from)) {
-        *where = from;
-        f = lookup(from, name);
-        if (!f)
-            f = find_in_needs(from, name, where);
-    }
-    for (unsigned i = 0; !f && i < ARRAY_SIZE(libraries); i++) {
-        *where = find_named(libraries[i]);
-        f = *where ? lookup(*where, name) : NULL;
-    }
-    for (const struct link_map *m = elf_first_map(); !f && m; m = m->l_next) {
-        *where = m;
-        f = is_ours(m) ? NULL : lookup(m, name);
-    }
-    return f;
-}
-
-/* What was found for calls from a module. `key` is written last and cleared first, so a reader
- * that sees it twice has seen what belongs to it. */
-static struct found {
-    uint64_t key; /* address of the link map ^ hook, 0 = none */
-    void *function;
-    bool is_direct;
-} found_local[256];
-
-static struct real_operator find_cached(enum hook hook, const struct link_map *from) {
-    uint64_t key = (uint64_t)from ^ (uint64_t)hook << 56;
-    struct found *f = &found_local[base_mix(key) % ARRAY_SIZE(found_local)];
-    const struct link_map *where = NULL;
-    if (__atomic_load_n(&f->key, __ATOMIC_ACQUIRE) == key) {
-        struct real_operator o = {RELAXED_LOAD(&f->function), RELAXED_LOAD(&f->is_direct)};
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
-        if (RELAXED_LOAD(&f->key) == key)
-            return o;
-    }
-    struct real_operator o = {.function = find_local(names[hook], from, &where)};
-    o.is_direct = o.function && lookup(where, "malloc");
-    __atomic_store_n(&f->key, 0, __ATOMIC_SEQ_CST);
-    RELAXED_STORE(&f->function, o.function);
-    RELAXED_STORE(&f->is_direct, o.is_direct);
-    if (from && o.function)
-        __atomic_store_n(&f->key, key, __ATOMIC_RELEASE);
-    return o;
-}
-
-void real_forget_operators(void) {
-    for (unsigned i = 0; i < ARRAY_SIZE(found_local); i++)
-        __atomic_store_n(&found_local[i].key, 0, __ATOMIC_RELEASE);
-}
-
-enum { NOT_LOOKED, IS_GLOBAL, IS_GLOBAL_DIRECT, NOT_GLOBAL };
-
-struct real_operator real_operator(enum hook hook, const void *caller) {
-    static uint8_t looked[HOOK_COUNT];
-    uint8_t state = __atomic_load_n(&looked[hook], __ATOMIC_ACQUIRE);
-    if (UNLIKELY(state == NOT_LOOKED)) {
-        const struct link_map *where = NULL;
-        real_resolve();
-        real.next[hook] = find_global(names[hook], &where);
-        state = !real.next[hook]          ? NOT_GLOBAL
-                : lookup(where, "malloc") ? IS_GLOBAL_DIRECT
-                                          : IS_GLOBAL;
-        if (last_global)
-            __atomic_store_n(&looked[hook], state, __ATOMIC_RELEASE);
-        if (last_global && state == IS_GLOBAL)
-            RELAXED_STORE(&real.forward[hook], real.next[hook]);
-    }
-    if (LIKELY(state != NOT_GLOBAL))
-        return (struct real_operator){real.next[hook], state == IS_GLOBAL_DIRECT};
-    const struct module *m = module_find((uint64_t)caller);
-    return find_cached(hook, m ? (const struct link_map *)m->link_map : NULL);
+struct real_operator real_operator(enum hook hook) {
+    if (!real_resolve())
+        return (struct real_operator){NULL, false};
+    return (struct real_operator){real.next[hook], direct >> hook & 1};
 }

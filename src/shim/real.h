@@ -4,8 +4,8 @@
  * may come from the loader itself, before anything here was relocated or initialised. Until then,
  * and only then, blocks come from a small arena that is recognised for ever.
  *
- * Who writes what: `real` is filled by the first caller and never changes again, except for C++
- * operators, each of which is found at its own first call. Racing writers store the same value. */
+ * Who writes what: `real` is filled by the first caller and never changes again. Racing writers
+ * store the same value. */
 #ifndef SQUALL_SHIM_REAL_H
 #define SQUALL_SHIM_REAL_H
 
@@ -30,19 +30,19 @@ struct real {
 } __attribute__((aligned(64)));
 extern struct real real HIDDEN;
 
-/* Looks for everything in HOOKS_C. Returns false while the loader's list cannot be read. */
+/* Looks for everything in hooks.h, in the objects that were loaded with the program; names that
+ * none of them defines are not exported any more. Returns false while the loader's list cannot be
+ * read. */
 bool real_resolve(void);
 struct real_operator {
-    void *function; /* NULL = there is none */
+    void
+        *function; /* NULL = there is none: it is for who was bound to ours before that was known */
     /* It never passes through the exported malloc and free, so it is recorded by its own hook: its
      * module defines malloc too. */
     bool is_direct;
 };
-/* The next operator as seen from the code at `caller`. One of the global scope is the same for all;
- * in local scopes each module may have another one, which may be unloaded, too. */
-struct real_operator real_operator(enum hook hook, const void *caller);
-/* A module was unloaded: what was found for callers or in it is looked for again. */
-void real_forget_operators(void);
+/* The next operator, which is of the global scope and the same for all callers. */
+struct real_operator real_operator(enum hook hook);
 
 /* Blocks of the arena. Sizes are kept, so that realloc can copy. */
 bool real_is_boot(const void *p);
