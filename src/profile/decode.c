@@ -132,7 +132,7 @@ static int decode_modules(struct profile_process *p, const struct region_view *v
             row->allocator <= REGION_ALLOCATOR_OTHER ? row->allocator : REGION_ALLOCATOR_OTHER;
         m->flags = row->flags;
     }
-    return 0;
+    return modules_index(p, arena);
 }
 
 /* The addresses as one array, whatever the length of their rows. */
@@ -156,6 +156,8 @@ static int decode_stacks(struct profile_process *p, const struct region_view *vi
     p->stacks = arena_take_array(arena, p->stack_count, sizeof *p->stacks);
     if (!p->stacks || !frames)
         return -ENOMEM;
+    p->frames = frames;
+    p->frame_count = frame_count;
     p->stacks[0].frames = none;
     for (uint32_t i = 0; i < rows; i++) {
         const struct region_stack *row = region_view_row(view, REGION_STACKS, i);
@@ -335,37 +337,6 @@ void profile_process_free(struct profile_process *p) {
         free(memory);
     }
     memset(p, 0, sizeof *p);
-}
-
-uint32_t profile_find_module_span(const struct profile_process *p, uint32_t event, uint64_t address,
-                                  struct profile_span *span) {
-    /* A return address may be the first byte behind its module: the call is before it. */
-    bool exact = address & REGION_FRAME_EXACT;
-    address &= ~REGION_FRAME_EXACT;
-    address -= !exact && address > 0;
-    *span = (struct profile_span){0, UINT32_MAX};
-    for (uint32_t i = p->module_count; i-- > 1;) { /* the youngest first */
-        const struct profile_module *m = &p->modules[i];
-        if (address < m->start || address >= m->end)
-            continue;
-        if (m->born > event) {
-            span->last = m->born - 1 < span->last ? m->born - 1 : span->last;
-        } else if (m->gone && m->gone <= event) {
-            span->first = m->gone > span->first ? m->gone : span->first;
-        } else {
-            span->first = m->born > span->first ? m->born : span->first;
-            if (m->gone && m->gone - 1 < span->last)
-                span->last = m->gone - 1;
-            return i;
-        }
-    }
-    return 0;
-}
-
-uint32_t profile_find_module(const struct profile_process *p, const struct profile_stack *stack,
-                             uint64_t address) {
-    struct profile_span span;
-    return profile_find_module_span(p, stack->module_event, address, &span);
 }
 
 uint64_t profile_class_start(uint32_t class) {

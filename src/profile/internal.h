@@ -135,6 +135,11 @@ void clock_calibrate(const struct image *image, struct calibration *out);
 /* Ticks to nanoseconds; saturates. */
 uint64_t clock_ns(double ticks_per_ns, uint64_t ticks);
 
+/* ---- modules.c ---- */
+
+/* Lays out which module holds which addresses when; needs modules. Returns 0 or -ENOMEM. */
+int modules_index(struct profile_process *p, struct arena *arena);
+
 /* ---- decode.c, decode_codec.c, cells.c ---- */
 
 /* Behind profile_process.memory. */

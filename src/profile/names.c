@@ -86,32 +86,67 @@ static int add_symbol(struct names *n, const struct place_key *key,
     return status;
 }
 
-static int collect(struct names *n, const struct profile_process *p) {
+static int add_place(struct names *n, uint64_t address, uint32_t module) {
+    struct place_key key;
+    struct place *place;
+    memset(&key, 0, sizeof key);
+    key.address = address;
+    key.module = module;
+    HASH_FIND(hh, n->places, &key, sizeof key, place);
+    if (place)
+        return 0;
+    place = calloc(1, sizeof *place);
+    if (!place)
+        return -ENOMEM;
+    place->key = key;
+    HASH_ADD(hh, n->places, key, sizeof place->key, place);
+    if (place->hh.tbl)
+        return 0;
+    free(place); /* no memory: not added */
+    return -ENOMEM;
+}
+
+static int by_event(const void *a, const void *b) {
+    const struct profile_stack *const *x = a, *const *y = b;
+    return ((*x)->module_event > (*y)->module_event) - ((*x)->module_event < (*y)->module_event);
+}
+
+/* Stacks may share their frames: in the order of time each frame is looked at once for each module
+ * that its address was in. `until`: for each frame, the first event that it was not looked at. */
+static int collect_sorted(struct names *n, const struct profile_process *p,
+                          const struct profile_stack **order, uint64_t *until) {
+    const uint64_t *frames = p->frames;
     for (uint32_t i = 0; i < p->stack_count; i++) {
-        const struct profile_stack *stack = &p->stacks[i];
+        const struct profile_stack *stack = order[i];
         for (uint32_t k = 0; k < stack->count; k++) {
-            struct place_key key;
-            struct place *place;
-            memset(&key, 0, sizeof key);
-            key.address = stack->frames[k];
-            key.module = profile_find_module(p, stack, key.address);
-            if (key.module == 0)
+            uint64_t *known = &until[stack->frames - frames + k];
+            struct profile_span span;
+            if (stack->module_event < *known)
                 continue;
-            HASH_FIND(hh, n->places, &key, sizeof key, place);
-            if (place)
-                continue;
-            place = calloc(1, sizeof *place);
-            if (!place)
-                return -ENOMEM;
-            place->key = key;
-            HASH_ADD(hh, n->places, key, sizeof place->key, place);
-            if (!place->hh.tbl) { /* no memory: not added */
-                free(place);
-                return -ENOMEM;
-            }
+            uint32_t module =
+                profile_find_module_span(p, stack->module_event, stack->frames[k], &span);
+            *known = (uint64_t)span.last + 1;
+            int status = module ? add_place(n, stack->frames[k], module) : 0;
+            if (status)
+                return status;
         }
     }
     return 0;
+}
+
+static int collect(struct names *n, const struct profile_process *p) {
+    const struct profile_stack **order = calloc((size_t)p->stack_count + 1, sizeof *order);
+    uint64_t *until = calloc(p->frame_count + 1, sizeof *until);
+    int status = -ENOMEM;
+    if (order && until) {
+        for (uint32_t i = 0; i < p->stack_count; i++)
+            order[i] = &p->stacks[i];
+        qsort(order, p->stack_count, sizeof *order, by_event);
+        status = collect_sorted(n, p, order, until);
+    }
+    free(order);
+    free(until);
+    return status;
 }
 
 static int by_address(const struct place *a, const struct place *b) {

@@ -61,7 +61,7 @@ struct profile_symbol {
 struct profile_stack {
     const uint64_t *frames; /* innermost first, see REGION_FRAME_EXACT */
     uint32_t count;
-    uint32_t end; /* enum region_stack_end */
+    uint32_t end;           /* enum region_stack_end */
     uint32_t module_event;
 };
 
@@ -217,8 +217,11 @@ struct profile_process {
     uint32_t thread_count;
     struct profile_module *modules;
     uint32_t module_count;
+    const struct module_index *module_index; /* private to this room; NULL: none was made */
     struct profile_stack *stacks;
     uint32_t stack_count;
+    const uint64_t *frames; /* those of all stacks, which may share them */
+    uint64_t frame_count;
     struct profile_site *sites;
     uint32_t site_count;
     struct profile_cell *cells;
