@@ -173,6 +173,10 @@ static int decode_stacks(struct profile_process *p, const struct region_view *vi
             s->count = (uint32_t)(frame_count - row->first);
             s->end = REGION_END_UNKNOWN;
         }
+        if (s->count > REGION_FRAMES_MAX) { /* no shim writes so many */
+            s->count = REGION_FRAMES_MAX;
+            s->end = REGION_END_BOUND;
+        }
     }
     return 0;
 }

@@ -60,7 +60,7 @@ struct profile_symbol {
 
 struct profile_stack {
     const uint64_t *frames; /* innermost first, see REGION_FRAME_EXACT */
-    uint32_t count;
+    uint32_t count;         /* at most REGION_FRAMES_MAX */
     uint32_t end;           /* enum region_stack_end */
     uint32_t module_event;
 };

@@ -189,11 +189,35 @@ static void shared_frames_are_named_once(void **state) {
     region_build_close(&b);
 }
 
+/* No shim keeps more, so no more are believed. */
+static void a_stack_has_no_more_frames_than_a_shim_keeps(void **state) {
+    struct region_build b;
+    struct profile profile;
+    uint64_t frames[3 * REGION_FRAMES_MAX] = {0x1234};
+    (void)state;
+    region_build_small(&b, 8 * REGION_FRAMES_MAX);
+    uint32_t most = region_build_stack(&b, frames, REGION_FRAMES_MAX);
+    uint32_t more = region_build_stack(&b, frames, REGION_FRAMES_MAX + 1);
+    uint32_t many = region_build_stack(&b, frames, ARRAY_SIZE(frames));
+    load(&b, &profile);
+    const struct profile_stack *stacks = profile.processes[0].stacks;
+    assert_int_equal(stacks[most].count, REGION_FRAMES_MAX);
+    assert_int_equal(stacks[most].end, REGION_END_OUTERMOST);
+    assert_int_equal(stacks[more].count, REGION_FRAMES_MAX);
+    assert_int_equal(stacks[more].end, REGION_END_BOUND);
+    assert_int_equal(stacks[many].count, REGION_FRAMES_MAX);
+    assert_int_equal(stacks[many].end, REGION_END_BOUND);
+    assert_int_equal(stacks[many].frames[0], 0x1234);
+    profile_free(&profile);
+    region_build_close(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_youngest_that_is_there_holds_it),
         cmocka_unit_test(many_modules_cost_no_time),
         cmocka_unit_test(shared_frames_are_named_once),
+        cmocka_unit_test(a_stack_has_no_more_frames_than_a_shim_keeps),
     };
     return cmocka_run_group_tests_name("profile_modules", tests, make_folder, remove_folder);
 }
