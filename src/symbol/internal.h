@@ -15,7 +15,7 @@
 
 struct span {
     uint64_t low, high; /* [low, high) */
-    uint64_t reach;     /* the largest high of this span and all before it */
+    uint64_t reach;     /* the largest high of this span and all below it, see spans.c */
     uint32_t what;
 };
 

@@ -1,5 +1,7 @@
-/* Spans: address ranges that may lie within each other, sorted by where they begin. Each knows how
- * far any span up to it reaches, so that a search that walks back knows when to stop. */
+/* Spans: address ranges that may lie within each other, sorted by where they begin. They are a
+ * tree, as a binary search goes through them, in which each knows how far any span below it
+ * reaches: a search leaves out what does not reach far enough, however many begin before an
+ * address. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -31,34 +33,50 @@ static int compare(const void *a, const void *b) {
     return x->what < y->what ? -1 : x->what > y->what;
 }
 
+/* The middle one of [low, high) has the halves below it. */
+static uint32_t middle_of(uint32_t low, uint32_t high) {
+    return low + (high - low) / 2;
+}
+
+static uint64_t set_reach(struct span *items, uint32_t low, uint32_t high) {
+    if (low >= high)
+        return 0;
+    struct span *span = &items[middle_of(low, high)];
+    uint64_t before = set_reach(items, low, middle_of(low, high));
+    uint64_t after = set_reach(items, middle_of(low, high) + 1, high);
+    span->reach = span->high;
+    span->reach = before > span->reach ? before : span->reach;
+    span->reach = after > span->reach ? after : span->reach;
+    return span->reach;
+}
+
 void symbol_spans_sort(struct spans *spans) {
-    uint64_t reach = 0;
     if (spans->count)
         qsort(spans->items, spans->count, sizeof(*spans->items), compare);
-    for (uint32_t i = 0; i < spans->count; i++) {
-        if (spans->items[i].high > reach)
-            reach = spans->items[i].high;
-        spans->items[i].reach = reach;
+    set_reach(spans->items, 0, spans->count);
+}
+
+/* The last of [low, high) that holds the address. Only where the spans begin to lie behind it can a
+ * look into a half that reaches far enough be in vain: it takes steps as a binary search does. */
+static const struct span *find(const struct span *items, uint32_t low, uint32_t high,
+                               uint64_t address) {
+    while (low < high) {
+        uint32_t middle = middle_of(low, high);
+        const struct span *span = &items[middle];
+        if (span->reach <= address)
+            return NULL;
+        if (span->low <= address) {
+            const struct span *inner = find(items, middle + 1, high, address);
+            if (inner || address < span->high)
+                return inner ? inner : span;
+        }
+        high = middle;
     }
+    return NULL;
 }
 
 const struct span *symbol_spans_find(const struct spans *spans, uint64_t address) {
-    uint32_t low = 0, high = spans->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (spans->items[middle].low <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    while (low > 0) {
-        const struct span *span = &spans->items[--low];
-        if (span->reach <= address)
-            return NULL;
-        if (address < span->high)
-            return span;
-    }
-    return NULL;
+    return find(spans->items, 0, spans->count, address);
 }
 
 void symbol_spans_free(struct spans *spans) {

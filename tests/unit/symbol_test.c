@@ -232,6 +232,41 @@ static void test_the_innermost_span_is_found(void **state) {
     assert_null(symbol_spans_find(&spans, 10));
 }
 
+/* Against all of them looked at one by one, and where one reaches over all others. */
+static void test_spans_however_they_lie(void **state) {
+    enum { MOST = 40, MANY = 1 << 19 };
+    (void)state;
+    srand(7);
+    for (int round = 0; round < 300; round++) {
+        struct spans spans = {0};
+        uint32_t count = (uint32_t)rand() % MOST;
+        for (uint32_t i = 0; i < count; i++) {
+            uint64_t low = (uint64_t)rand() % 50;
+            assert_int_equal(symbol_spans_add(&spans, low, low + (uint64_t)rand() % 30, i), 0);
+        }
+        symbol_spans_sort(&spans);
+        for (uint64_t address = 0; address < 90; address++) {
+            const struct span *expected = NULL;
+            for (uint32_t i = 0; i < spans.count; i++)
+                if (spans.items[i].low <= address && address < spans.items[i].high)
+                    expected = &spans.items[i];
+            assert_ptr_equal(symbol_spans_find(&spans, address), expected);
+        }
+        symbol_spans_free(&spans);
+    }
+    /* Walking back over all would take an hour. */
+    struct spans spans = {0};
+    assert_int_equal(symbol_spans_add(&spans, 0, 4 * MANY, 0), 0);
+    for (uint32_t i = 1; i <= MANY; i++)
+        assert_int_equal(symbol_spans_add(&spans, 2 * i, 2 * i + 1, i), 0);
+    symbol_spans_sort(&spans);
+    for (uint64_t address = 2 * MANY + 2; address < 4 * MANY; address++)
+        assert_int_equal(symbol_spans_find(&spans, address)->what, 0);
+    assert_int_equal(symbol_spans_find(&spans, 2 * MANY)->what, MANY);
+    assert_null(symbol_spans_find(&spans, 4 * MANY));
+    symbol_spans_free(&spans);
+}
+
 static void test_inlined_frames_agree_with_addr2line(void **state) {
     (void)state;
     static uint64_t addresses[2000];
@@ -653,6 +688,7 @@ static void test_named_files_that_are_none(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_innermost_span_is_found),
+        cmocka_unit_test(test_spans_however_they_lie),
         cmocka_unit_test(test_inlined_frames_agree_with_addr2line),
         cmocka_unit_test(test_names_of_real_libraries_hold_as_far_as_their_size),
         cmocka_unit_test(test_libc_has_malloc),
