@@ -176,6 +176,7 @@ struct analysis {
     uint32_t sites_recorded;   /* how many the process has */
     const struct profile_codec_call **codec_calls; /* those made, most source bytes first */
     uint32_t codec_call_count;
+    uint32_t contexts_direction; /* of all contexts that were made; none if there are several */
     struct analyse_finding *findings; /* worst first; `top` takes none away */
     uint32_t finding_count;
     struct analyse_statement *statements;

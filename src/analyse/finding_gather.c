@@ -139,16 +139,10 @@ static const char *codec_name(const struct profile_codec_function *f) {
     return f ? analyse_codec_name(f) : NULL;
 }
 
-/* The codec of blocks that have no codec function on their stack: that of the call they served, or
- * the only one with contexts. */
-static const char *codec_of(const struct profile_process *p, const struct analyse_site *site) {
-    uint32_t call = site->large.served_call ? site->large.served_call : site->site->codec_call;
-    if (site->codec)
-        return site->codec;
-    if (call && call < p->codec_call_count)
-        return codec_name(function_of(p, p->codec_calls[call].function));
+/* The only codec that has contexts, NULL if there are several or none. */
+static const char *only_codec(const struct profile_process *p) {
     const char *only = NULL;
-    for (uint32_t i = 0; i < p->context_count && site->large.handed_over; i++) {
+    for (uint32_t i = 0; i < p->context_count; i++) {
         const char *here = codec_name(function_of(p, p->contexts[i].function));
         if (only && here && !is_same(only, here))
             return NULL;
@@ -157,9 +151,21 @@ static const char *codec_of(const struct profile_process *p, const struct analys
     return only;
 }
 
-static void add_site(struct finding_work *work, const struct analyse_site *site) {
+/* The codec of blocks that have no codec function on their stack: that of the call they served, or
+ * the only one with contexts. */
+static const char *codec_of(const struct profile_process *p, const struct analyse_site *site,
+                            const char *only) {
+    uint32_t call = site->large.served_call ? site->large.served_call : site->site->codec_call;
+    if (site->codec)
+        return site->codec;
+    if (call && call < p->codec_call_count)
+        return codec_name(function_of(p, p->codec_calls[call].function));
+    return site->large.handed_over ? only : NULL;
+}
+
+static void add_site(struct finding_work *work, const struct analyse_site *site, const char *only) {
     const struct profile_process *p = work->a->process;
-    const char *codec = codec_of(p, site);
+    const char *codec = codec_of(p, site, only);
     const struct advice_host *host = find_host(work, site->site->stack, codec);
     uint32_t call = site->large.served_call;
     if (!host && call && call < p->codec_call_count)
@@ -176,14 +182,15 @@ static void add_site(struct finding_work *work, const struct analyse_site *site)
 
 static void gather_sites(struct finding_work *work) {
     const struct analysis *a = work->a;
+    const char *only = only_codec(a->process);
     work->sites = calloc(a->site_count + 1u, sizeof(*work->sites));
     if (!work->sites)
         work->error = -ENOMEM;
     for (uint32_t i = 0; i < a->site_count && !work->error; i++) {
         enum analyse_role role = a->sites[i].role;
         if ((role == ANALYSE_WORKSPACE || role == ANALYSE_OUTPUT) &&
-            analyse_flag_direction(a->process, &a->sites[i]) == REGION_COMPRESS)
-            add_site(work, &a->sites[i]);
+            analyse_flag_direction(a, &a->sites[i]) == REGION_COMPRESS)
+            add_site(work, &a->sites[i], only);
     }
 }
 

@@ -44,10 +44,10 @@ int analyse_findings_make(struct analysis *a, const struct analyse_options *opti
 void analyse_finding_free(struct analyse_finding *finding);
 #define ANALYSE_FLAG_BLOCKS 16u /* fewer of them are no storm */
 /* flag.c: which sites are a storm. Needs the codec and role of every site. */
-void analyse_flags_set(struct analysis *a);
+int analyse_flags_set(struct analysis *a);
 /* The direction of a site's blocks: also of those that were made outside a codec call and then
- * given to one. */
-uint32_t analyse_flag_direction(const struct profile_process *p, const struct analyse_site *site);
+ * given to one. After analyse_flags_set. */
+uint32_t analyse_flag_direction(const struct analysis *a, const struct analyse_site *site);
 
 /* codec.c: the codec call that a site is in, as recorded; and by the names of its frames where the
  * shim had none, for the sites that will be listed and those that may be flagged. */

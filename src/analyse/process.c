@@ -74,7 +74,7 @@ int analyse_process(struct analysis *a, const struct profile_process *p,
     if (!error)
         error = analyse_codec_complete(a, options->top, names);
     if (!error)
-        analyse_flags_set(a);
+        error = analyse_flags_set(a);
     if (!error)
         error = analyse_findings_make(a, options, names);
     cut(a, options->top);

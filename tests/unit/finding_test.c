@@ -321,6 +321,48 @@ static void test_flag_of_outputs(void **state) {
     assert_true(flag_of(w));
 }
 
+/* As many sites as contexts and calls: each looked at with all of the others would take days. */
+static void test_flag_of_very_many(void **state) {
+    enum { MANY = 100000 };
+    struct world *w = *state;
+    struct profile_site *sites = calloc(MANY, sizeof(*sites));
+    struct profile_cell *cells = calloc(MANY, sizeof(*cells));
+    struct profile_context *contexts = calloc(MANY, sizeof(*contexts));
+    struct profile_codec_call *calls = calloc(MANY, sizeof(*calls));
+    struct profile_cell *cell = make_output(w, 1);
+    uint32_t function = w->calls[1].function;
+    cell->large.transient = 16;
+    for (uint32_t i = 0; i < MANY; i++) {
+        sites[i] = w->sites[1];
+        sites[i].first_cell = i;
+        cells[i] = *cell;
+        calls[i] = (struct profile_codec_call){.function = function, .calls = 1, .messages = 1};
+        contexts[i] = (struct profile_context){.function = function, .created = 1};
+        if (i % 2) { /* one that is handed over, of which no call is known */
+            cells[i].large.output_allocs = cells[i].large.served_call = 0;
+            cells[i].large.workspace_allocs = cells[i].large.handed_over = 800;
+            cells[i].large.workspace_bytes = cells[i].large.bytes;
+        }
+    }
+    calls[1].messages = 65; /* more than one site's blocks, less than those of all */
+    w->p.sites = sites;
+    w->p.cells = cells;
+    w->p.contexts = contexts;
+    w->p.codec_calls = calls;
+    w->p.site_count = w->p.cell_count = w->p.context_count = w->p.codec_call_count = MANY;
+    const struct analysis *a = analyse(w, NULL);
+    assert_int_equal(a->site_count, MANY);
+    for (uint32_t i = 0; i < MANY; i++)
+        assert_true(a->sites[i].flagged);
+    analyse_free(&w->a);
+    analyse_names_close(w->names);
+    w->made = false;
+    free(sites);
+    free(cells);
+    free(contexts);
+    free(calls);
+}
+
 /* Of the bytes that served, most as input: it is the program's data. */
 static void test_flag_never_of_inputs(void **state) {
     struct world *w = *state;
@@ -1289,6 +1331,7 @@ int main(void) {
         CASE(test_flag_never_of_inputs),
         CASE(test_flag_of_workspaces),
         CASE(test_flag_of_outputs_from_many_places),
+        CASE(test_flag_of_very_many),
         CASE(test_flag_of_blocks_handed_over),
         CASE(test_output_as_large_as_source),
         CASE(test_output_rules_by_ratio),
