@@ -165,7 +165,7 @@ static void end(struct render_export *x, bool broken) {
     struct point *point, *next;
     if (!broken) {
         write_points(json, s);
-        STRING("cmd", buffer_text(&s->commands));
+        TEXT("cmd", buffer_text(&s->commands));
         json_key(json, "pid");
         json_number(json, "%d", s->pid);
         INTEGER("te", s->end_us);

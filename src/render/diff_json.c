@@ -11,7 +11,7 @@ static void write_side(struct render_json *json, const struct compare *c, unsign
     const struct compare_side *side = &c->sides[which];
     json_open_map(json, name);
     INTEGER("processes", side->processes);
-    STRING("command", side->command);
+    TEXT("command", side->command);
     REAL("seconds", side->seconds);
     BOOLEAN("estimated", side->estimated);
     REAL("units", c->units[which]);
@@ -57,9 +57,9 @@ static void write_findings(struct render_json *json, const struct compare *c) {
         STRING("verdict", compare_verdict_name(c->findings[i].verdict));
         BOOLEAN("confirmed", c->findings[i].confirmed);
         STRING("rule", c->findings[i].rule);
-        STRING("summary", c->findings[i].summary);
-        STRING("summary_before", c->findings[i].summary_before);
-        STRING("fix", c->findings[i].fix);
+        TEXT("summary", c->findings[i].summary);
+        TEXT("summary_before", c->findings[i].summary_before);
+        TEXT("fix", c->findings[i].fix);
         json_close_map(json);
     }
     json_close_array(json);

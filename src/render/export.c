@@ -67,11 +67,11 @@ int32_t export_thread_id(const struct export_sample *sample) {
 void export_frame_name(struct buffer *buffer, const struct analyse_frame *frame) {
     char offset[32];
     if (frame->function) {
-        buffer_add_utf8(buffer, frame->function, true);
+        buffer_add_name(buffer, frame->function, true);
         return;
     }
     if (frame->module)
-        buffer_add_utf8(buffer, render_base_name(frame->module), true);
+        buffer_add_name(buffer, render_base_name(frame->module), true);
     snprintf(offset, sizeof(offset), "%s0x%llx", frame->module ? "+" : "",
              (unsigned long long)frame->offset);
     buffer_add(buffer, offset, strlen(offset));

@@ -95,7 +95,7 @@ static uint32_t number_of_text(struct export_frames *frames, const struct analys
     buffer_add(scratch, "", 1);
     size_t file = scratch->length;
     if (frame->file)
-        buffer_add_utf8(scratch, frame->file, true);
+        buffer_add_name(scratch, frame->file, true);
     buffer_add(scratch, "", 1);
     int digits = snprintf(line, sizeof(line), "%u", frame->line);
     buffer_add(scratch, line, (size_t)digits + 1);

@@ -25,7 +25,7 @@ static void sample(struct render_export *x, const struct export_sample *sample) 
     if (value == 0)
         return;
     buffer_clear(line);
-    buffer_add_utf8(line, render_base_name(sample->a->process->exe), true);
+    buffer_add_name(line, render_base_name(sample->a->process->exe), true);
     add_part(line, 0);
     for (uint32_t i = sample->stack->count; i-- > 0;) {
         size_t from = line->length;

@@ -34,7 +34,7 @@ static bool begin(struct render_export *x) {
 static void process(struct render_export *x, const struct analysis *a) {
     struct state *s = x->state;
     if (x->processes == 0)
-        buffer_add_utf8(&s->exe, a->process->exe, true);
+        buffer_add_name(&s->exe, a->process->exe, true);
 }
 
 static void add(struct buffer *text, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -19,6 +19,10 @@ void buffer_add(struct buffer *buffer, const char *text, size_t length);
 /* Adds text with every byte that is not part of a valid character replaced by U+FFFD. With
  * `printable`, control characters and those that change the direction of writing are too. */
 void buffer_add_utf8(struct buffer *buffer, const char *text, bool printable);
+/* The same of a name of the watched process, which a document may have to repeat for each frame:
+ * cut to NAME_BYTES_MAX, with an ellipsis. */
+#define NAME_BYTES_MAX 4096u
+void buffer_add_name(struct buffer *buffer, const char *name, bool printable);
 const char *buffer_text(const struct buffer *buffer);
 /* Of valid text: whether all beyond ASCII's controls is printable in that sense; and adds it as it
  * stands in a JSON string, with the rest as \uXXXX. */

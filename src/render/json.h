@@ -34,7 +34,10 @@ void json_write_out(void *json, const char *text, size_t length);
 void json_flush(struct render_json *json);
 /* A whole value, as it is to stand there. */
 void json_raw(struct render_json *json, const char *text, size_t length);
-void json_string(struct render_json *json, const char *text); /* made valid UTF-8 */
+/* Made valid UTF-8, and cut as a name is. */
+void json_string(struct render_json *json, const char *text);
+/* Not cut: sentences, and what stands there once. */
+void json_text_or_null(struct render_json *json, const char *text);
 void json_string_or_null(struct render_json *json, const char *text);
 void json_number(struct render_json *json, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -52,6 +55,7 @@ void json_new_line(struct render_json *json);
 #define INTEGER(name, value) (json_key(json, name), json_integer(json, value))
 #define REAL(name, value) (json_key(json, name), json_real(json, value))
 #define STRING(name, value) (json_key(json, name), json_string_or_null(json, value))
+#define TEXT(name, value) (json_key(json, name), json_text_or_null(json, value))
 #define BOOLEAN(name, value) (json_key(json, name), json_boolean(json, value))
 
 /* ---- json_frame.c ---- */

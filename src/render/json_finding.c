@@ -18,7 +18,7 @@ static void write_evidence(struct render_json *json, const struct analyse_findin
 static void write_remedy(struct render_json *json, const struct analyse_remedy *remedy) {
     json_open_map(json, NULL);
     STRING("remedy", remedy->name);
-    STRING("text", remedy->text);
+    TEXT("text", remedy->text);
     if (remedy->saves) {
         json_open_map(json, "saves");
         INTEGER("allocs", remedy->saved_allocs);
@@ -39,14 +39,14 @@ void json_write_findings(struct render_json *json, const struct analysis *a) {
         STRING("rule", finding->rule);
         json_integer_or_null(json, "site", finding->has_site, finding->site);
         REAL("rank", finding->rank);
-        STRING("summary", finding->summary);
+        TEXT("summary", finding->summary);
         write_evidence(json, finding);
-        STRING("fix", finding->fix);
+        TEXT("fix", finding->fix);
         json_open_array(json, "remedies");
         for (uint32_t r = 0; r < finding->remedy_count; r++)
             write_remedy(json, &finding->remedies[r]);
         json_close_array(json);
-        STRING("caution", finding->caution);
+        TEXT("caution", finding->caution);
         json_close_map(json);
     }
     json_close_array(json);

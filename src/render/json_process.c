@@ -47,7 +47,7 @@ static void write_configuration(struct render_json *json, const struct profile_p
     INTEGER("transient_ns", c->transient_ns);
     BOOLEAN("children", c->children);
     BOOLEAN("args", c->args);
-    STRING("codec", p->codec_patterns);
+    TEXT("codec", p->codec_patterns);
     STRING("unwind", c->unwind ? "libunwind" : "own");
     INTEGER("region", c->region);
     INTEGER("tick_ns", c->tick_ns);
@@ -67,7 +67,7 @@ static void write_head(struct render_json *json, const struct analysis *a) {
     STRING("exe", p->exe);
     json_open_array(json, "argv");
     for (uint32_t i = 0; i < p->argument_count; i++)
-        json_string(json, p->arguments[i]);
+        json_text_or_null(json, p->arguments[i]);
     json_close_array(json);
     json_key(json, "start"); /* seconds since 1970 */
     json_number(json, "%" PRIu64 ".%09" PRIu64, p->start_realtime_ns / 1000000000u,
@@ -194,7 +194,7 @@ static void write_visibility(struct render_json *json, const struct analysis *a)
     for (uint32_t i = 0; i < a->statement_count; i++) {
         json_open_map(json, NULL);
         STRING("subject", a->statements[i].subject);
-        STRING("statement", a->statements[i].statement);
+        TEXT("statement", a->statements[i].statement);
         json_close_map(json);
     }
     json_close_array(json);

@@ -53,9 +53,7 @@ static void escaped_string(struct render_json *json) {
     buffer_free(&escaped);
 }
 
-void json_string(struct render_json *json, const char *text) {
-    buffer_clear(&json->scratch);
-    buffer_add_utf8(&json->scratch, text, false);
+static void write_scratch(struct render_json *json) {
     if (json->scratch.failed && !json->error)
         json->error = -ENOMEM;
     if (UNLIKELY(!utf8_is_printable(buffer_text(&json->scratch)))) {
@@ -66,11 +64,27 @@ void json_string(struct render_json *json, const char *text) {
                                 json->scratch.length));
 }
 
+void json_string(struct render_json *json, const char *text) {
+    buffer_clear(&json->scratch);
+    buffer_add_name(&json->scratch, text, false);
+    write_scratch(json);
+}
+
 void json_string_or_null(struct render_json *json, const char *text) {
     if (text)
         json_string(json, text);
     else
         check(json, yajl_gen_null(json->gen));
+}
+
+void json_text_or_null(struct render_json *json, const char *text) {
+    buffer_clear(&json->scratch);
+    if (text) {
+        buffer_add_utf8(&json->scratch, text, false);
+        write_scratch(json);
+    } else {
+        check(json, yajl_gen_null(json->gen));
+    }
 }
 
 static void write_null(struct render_json *json) {

@@ -64,7 +64,7 @@ void line_add(struct line *line, enum style style, const char *format, ...) {
 
 void line_add_name(struct line *line, enum style style, const char *name, unsigned max) {
     buffer_clear(&line->scratch);
-    buffer_add_utf8(&line->scratch, name, true);
+    buffer_add_name(&line->scratch, name, true);
     const char *text = buffer_text(&line->scratch);
     unsigned columns = utf8_columns(text);
     if (max == 0 || columns <= max) {

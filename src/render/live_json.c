@@ -175,7 +175,7 @@ static void write_findings(struct render_json *json, const struct analysis *a) {
         STRING("rule", f->rule);
         json_integer_or_null(json, "site", f->has_site, f->site);
         REAL("rank", f->rank);
-        STRING("summary", f->summary);
+        TEXT("summary", f->summary);
         json_close_map(json);
     }
     json_close_array(json);

@@ -19,7 +19,7 @@ struct writer {
 /* What the process wrote, cleaned, then escaped. */
 static void write_value(struct writer *w, const char *value) {
     buffer_clear(&w->name);
-    buffer_add_utf8(&w->name, value, true);
+    buffer_add_name(&w->name, value, true);
     for (const char *s = buffer_text(&w->name); *s; s++) {
         if (*s == '\\' || *s == '"')
             fputc('\\', w->out);

@@ -57,7 +57,7 @@ static void process(struct render_export *x, const struct analysis *a) {
     json_new_line(json);
     json_open_map(json, NULL);
     STRING("type", "sampled");
-    STRING("name", buffer_text(&name));
+    TEXT("name", buffer_text(&name));
     STRING("unit", units[x->value]);
     json_open_array(json, "samples");
     buffer_free(&name);

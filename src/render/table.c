@@ -107,7 +107,7 @@ static void csv_value(struct buffer *line, const struct value *value, unsigned k
         int length = snprintf(number, sizeof(number), "%" PRId64, value->integer);
         buffer_add(line, number, (size_t)length);
     } else if (value->text) {
-        buffer_add_utf8(line, value->text, true);
+        buffer_add_name(line, value->text, true);
         if (line->length > from)
             quote(line, from, scratch);
     }

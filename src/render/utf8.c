@@ -96,9 +96,10 @@ void buffer_add_escaped(struct buffer *buffer, const char *text) {
     }
 }
 
-void buffer_add_utf8(struct buffer *buffer, const char *text, bool printable) {
+/* Ends with the first character that begins behind `most`. Returns whether it was all. */
+static bool add_cleaned(struct buffer *buffer, const char *text, bool printable, size_t most) {
     const unsigned char *s = (const unsigned char *)text, *run = s;
-    while (*s) {
+    while (*s && (size_t)(s - (const unsigned char *)text) <= most) {
         uint32_t code;
         size_t length = decode(s, &code);
         if (length && (!printable || is_printable(code))) {
@@ -111,6 +112,23 @@ void buffer_add_utf8(struct buffer *buffer, const char *text, bool printable) {
         run = s;
     }
     buffer_add(buffer, (const char *)run, (size_t)(s - run));
+    return *s == 0;
+}
+
+void buffer_add_utf8(struct buffer *buffer, const char *text, bool printable) {
+    add_cleaned(buffer, text, printable, SIZE_MAX);
+}
+
+void buffer_add_name(struct buffer *buffer, const char *name, bool printable) {
+    static const char mark[] = "…";
+    size_t from = buffer->length, end = from + NAME_BYTES_MAX - (sizeof mark - 1);
+    bool whole = add_cleaned(buffer, name, printable, NAME_BYTES_MAX);
+    if (buffer->failed || (whole && buffer->length - from <= NAME_BYTES_MAX))
+        return;
+    while (end > from && ((unsigned char)buffer->text[end] & 0xc0) == 0x80)
+        end--; /* never in the middle of a character */
+    buffer->length = end;
+    buffer_add(buffer, mark, sizeof mark - 1);
 }
 
 unsigned utf8_columns(const char *text) {

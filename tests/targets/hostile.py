@@ -3,6 +3,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import sys
 import unicodedata
 
@@ -13,6 +14,10 @@ if kind == "pprof":
     assert b"alert(1)" in raw, "the names are missing"
     sys.exit()
 text = raw.decode("utf-8")  # raises on what is none
+# The name of 64 KiB is shown cut, with an ellipsis, so that a stack full of it fills no disk.
+assert "x" * 4097 not in text, "a name of more than 4 KiB"
+if kind in ("json", "html", "folded", "speedscope", "dhat", "csv", "jsonl") and "x" * 1000 in text:
+    assert re.search("x{4000}(…|\\\\u2026)", text), "a name that was cut does not say so"
 assert text, "nothing was written"
 # Cc: controls, C1 among them; Cf: marks that turn the direction; Zl, Zp: separators.
 bad = {c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp")} - {"\n"}
