@@ -297,8 +297,9 @@ int profile_reader_load(struct profile_reader *r, enum profile_state state, stru
     source.name = r->found.file;
     if (fstat(source.fd, &source.stat) != 0)
         source.stat = r->source.stat;
-    int status = p ? decode_region_as(&source, (struct state){state, mapped}, p, error)
-                   : profile_fail(error, -ENOMEM, r->found.file, 0, "no memory");
+    int status =
+        p ? decode_region_as(&source, (struct state){.state = state, .mapped = mapped}, p, error)
+          : profile_fail(error, -ENOMEM, r->found.file, 0, "no memory");
     if (status)
         profile_free(profile);
     return status;

@@ -320,7 +320,7 @@ int decode_region(struct source *source, struct maps *maps, const char *path,
         return status;
     const struct region_header *h = image.view.header;
     /* Bytes in memory are nobody's region: there is no file to be mapped. */
-    struct state state = {h->ended ? PROFILE_ENDED : PROFILE_UNKNOWN, false};
+    struct state state = {.state = h->ended ? PROFILE_ENDED : PROFILE_UNKNOWN};
     if (source->fd >= 0)
         state = state_of(maps, h, &source->stat, path);
     return decode_image(source, &image, state, p, error);

@@ -9,9 +9,25 @@
 #include <string.h>
 #include <unistd.h>
 
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
 #include "internal.h"
 
+/* Of files alone: regions that say that they are one process's (several where it called exec), and
+ * those of one user of which nobody can tell whether their processes run. */
+#define MOST_OF_PROCESS 16u
+#define MOST_OUT_OF_SIGHT 1000u
 #define KERNEL_THREAD 0x00200000u /* PF_KTHREAD of the flags in /proc/PID/stat */
+
+struct tally { /* of a process, or of a user (the rest is zero) */
+    struct tally_key {
+        uint64_t pid_namespace;
+        int64_t pid, user; /* user: plus one */
+    } key;
+    uint32_t count;
+    UT_hash_handle hh;
+};
 
 struct search {
     int (*each)(void *data, const struct profile_found *found);
@@ -20,14 +36,21 @@ struct search {
     struct profile_found *found; /* one at a time */
     uint64_t *keys;              /* of those told already */
     size_t count, room;
+    struct tally *tallies;
     uint64_t own_namespace;
 };
 
-/* True the first time that a region is met. */
-static bool is_new(struct search *s, uint64_t key) {
+static bool is_known(const struct search *s, uint64_t key) {
     for (size_t i = 0; i < s->count; i++)
         if (s->keys[i] == key)
-            return false;
+            return true;
+    return false;
+}
+
+/* True the first time that a region is met. */
+static bool is_new(struct search *s, uint64_t key) {
+    if (is_known(s, key))
+        return false;
     if (s->count == s->room) {
         size_t room = s->room ? s->room * 2 : 64;
         uint64_t *keys = reallocarray(s->keys, room, sizeof *keys);
@@ -65,7 +88,9 @@ static int look_at_process(struct search *s, int pid) {
         return is_new(s, s->found->key) ? s->each(s->data, s->found) : 0;
     if (status == -ENOMEM)
         return status;
-    if (status == -EREMOTE) {
+    if (status == -EMFILE || status == -ENFILE) {
+        s->unseen->no_descriptors = true;
+    } else if (status == -EREMOTE) {
         if (s->unseen->out_of_reach++ == 0)
             base_copy(s->unseen->why, sizeof s->unseen->why, why.text);
     } else if (status != -ENOENT && status != -ESRCH && !is_kernel_thread(pid)) {
@@ -89,13 +114,47 @@ static int look_at_processes(struct search *s) {
     return status;
 }
 
+/* One more of a kind; false where there are `most` already. */
+static bool count_one(struct search *s, struct tally_key key, uint32_t most) {
+    struct tally *tally;
+    HASH_FIND(hh, s->tallies, &key, sizeof key, tally);
+    if (!tally) {
+        tally = calloc(1, sizeof *tally);
+        if (!tally)
+            return false;
+        tally->key = key;
+        HASH_ADD(hh, s->tallies, key, sizeof tally->key, tally);
+        if (!tally->hh.tbl) {
+            free(tally);
+            return false;
+        }
+    }
+    return tally->count++ < most;
+}
+
+/* Anybody can put files into a folder, and have them mapped, that say to be regions of processes.
+ */
+static bool is_one_too_many(struct search *s, const struct profile_file *file) {
+    const struct tally_key process = {.pid_namespace = file->pid_namespace, .pid = file->pid};
+    const struct tally_key user = {.user = (int64_t)file->uid + 1};
+    return file->crowded || !count_one(s, process, MOST_OF_PROCESS) ||
+           (!file->mapped && file->state == PROFILE_UNKNOWN &&
+            !count_one(s, user, MOST_OUT_OF_SIGHT));
+}
+
 static int consider_file(void *data, const struct profile_file *file) {
     struct search *s = data;
     struct source source;
     struct region_header h;
     if (file->packed ||
         (!file->mapped && file->state != PROFILE_RUNNING && file->state != PROFILE_UNKNOWN) ||
-        !is_new(s, file->key))
+        is_known(s, file->key))
+        return 0;
+    if (is_one_too_many(s, file)) {
+        s->unseen->left_out++;
+        return 0;
+    }
+    if (!is_new(s, file->key))
         return 0;
     if (source_open(&source, AT_FDCWD, file->path, false, NULL) != 0)
         return 0;
@@ -127,6 +186,7 @@ int profile_find(int (*each)(void *data, const struct profile_found *found), voi
                  struct profile_unseen *unseen) {
     struct profile_unseen ignored;
     struct stat own;
+    struct tally *tally, *next;
     struct search s = {.each = each, .data = data, .unseen = unseen ? unseen : &ignored};
     memset(s.unseen, 0, sizeof *s.unseen);
     s.own_namespace = stat("/proc/self/ns/pid", &own) == 0 ? own.st_ino : 0;
@@ -134,6 +194,10 @@ int profile_find(int (*each)(void *data, const struct profile_found *found), voi
     int status = s.found ? look_at_processes(&s) : -ENOMEM;
     if (status == 0)
         status = profile_places(NULL, look_at_folder, &s);
+    HASH_ITER(hh, s.tallies, tally, next) {
+        HASH_DEL(s.tallies, tally);
+        free(tally);
+    }
     free(s.found);
     free(s.keys);
     return status;

@@ -87,6 +87,8 @@ int folder_inspect(struct source *source, struct maps *maps, const char *path,
         file->pid = h->pid;
         file->state = state.state;
         file->mapped = state.mapped;
+        file->crowded = state.crowded;
+        file->pid_namespace = h->pid_namespace;
         file->realtime_ns = region_time(h, &source->stat);
         copy_exe(source, h, &view, file->exe, sizeof file->exe);
     }

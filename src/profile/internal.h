@@ -113,6 +113,7 @@ void maps_close(struct maps *maps);
 struct state {
     enum profile_state state;
     bool mapped;
+    bool crowded; /* by none but processes that have too many mapped to be what they say */
 };
 
 /* What became of the process of a region; stat of its file, and the path of it for a look at its

@@ -299,8 +299,10 @@ struct profile_file {
     uint64_t key, run_id, start_ticks;
     int32_t pid;
     uint32_t uid; /* of the file's owner */
+    uint64_t pid_namespace;
     enum profile_state state;
     bool mapped;          /* by its process; one that is unfinished: it is being written */
+    bool crowded;         /* but by none that has not far more mapped than one process has */
     char exe[256];        /* cut if longer */
     uint64_t bytes;       /* taken on disk or in memory */
     uint64_t realtime_ns; /* its last sign of life */
@@ -340,6 +342,8 @@ struct profile_unseen {
     uint32_t closed;       /* processes whose maps are not ours to read */
     uint32_t out_of_reach; /* processes under squall whose region cannot be opened */
     uint32_t folders;      /* that are closed to us */
+    uint32_t left_out;     /* regions: more than one process has, or than can be watched at once */
+    bool no_descriptors;   /* processes were not looked at for want of file descriptors */
     bool no_proc;          /* /proc cannot be read at all */
     char why[512];         /* the first that is out of reach */
     char folder[256];      /* the first that is closed */

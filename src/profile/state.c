@@ -19,11 +19,18 @@
 
 #define INITIAL_PID_NAMESPACE 0xEFFFFFFCull /* the inode that the kernel gives to the first */
 
+/* A process has its own region mapped, and for a while those of its forebears. One that has more
+ * than these would have each counted as a process. */
+#define MAPPED_MOST 64u
+
+/* Once by its number and once by the last part of its path: on overlay and btrfs the device may
+ * differ. What is not in the key is zero. */
 struct mapped_file {
     struct key {
         uint64_t device, inode;
-        char name[96]; /* last part of the path; on overlay and btrfs the device may differ */
+        char name[96];
     } key;
+    bool crowded; /* only by processes that have too many */
     UT_hash_handle hh;
 };
 
@@ -80,17 +87,40 @@ static bool same(const struct key *mapped, const struct stat *file, const char *
            (mapped->name[0] && strcmp(mapped->name, name) == 0);
 }
 
-static void remember(struct maps *maps, const struct key *key) {
-    struct mapped_file *found, *fresh;
-    HASH_FIND(hh, maps->files, key, sizeof *key, found);
-    if (found)
+static struct key by_number(uint64_t device, uint64_t inode) {
+    struct key key;
+    memset(&key, 0, sizeof key);
+    key.device = device;
+    key.inode = inode;
+    return key;
+}
+
+static struct key by_name(const char *name) {
+    struct key key;
+    memset(&key, 0, sizeof key);
+    base_copy(key.name, sizeof key.name, name);
+    return key;
+}
+
+static struct mapped_file *find(const struct maps *maps, struct key key) {
+    struct mapped_file *found;
+    HASH_FIND(hh, maps->files, &key, sizeof key, found);
+    return found;
+}
+
+static void remember(struct maps *maps, const struct key *key, bool crowded) {
+    struct mapped_file *found = find(maps, *key), *fresh;
+    if (found) {
+        found->crowded &= crowded;
         return;
+    }
     fresh = calloc(1, sizeof *fresh);
     if (!fresh) {
         maps->incomplete = true;
         return;
     }
     fresh->key = *key;
+    fresh->crowded = crowded;
     HASH_ADD(hh, maps->files, key, sizeof fresh->key, fresh);
     if (!fresh->hh.tbl) { /* no memory: not added */
         maps->incomplete = true;
@@ -104,6 +134,8 @@ static enum look look_at(const char *pid, const struct stat *file, const char *n
                          struct maps *maps) {
     char path[64], *line = NULL;
     size_t room = 0;
+    struct key last = {0};
+    unsigned mapped = 0;
     enum look result = LOOK_NOT_MAPPED;
     snprintf(path, sizeof path, "/proc/%s/maps", pid);
     FILE *f = fopen(path, "re");
@@ -117,8 +149,14 @@ static enum look look_at(const char *pid, const struct stat *file, const char *n
             continue;
         if (file && same(&key, file, name))
             result = LOOK_MAPPED;
-        else if (!file && (key.name[0] || memory_file))
-            remember(maps, &key);
+        if (file || !(key.name[0] || memory_file))
+            continue;
+        mapped += key.device != last.device || key.inode != last.inode; /* of one several pieces */
+        last = key;
+        struct key number = by_number(key.device, key.inode), named = by_name(key.name);
+        remember(maps, &number, mapped > MAPPED_MOST);
+        if (key.name[0])
+            remember(maps, &named, mapped > MAPPED_MOST);
     }
     if (ferror(f) && errno != ESRCH)
         result = LOOK_FORBIDDEN;
@@ -142,14 +180,16 @@ static void scan_all(struct maps *maps) {
     closedir(proc);
 }
 
-static enum look look_everywhere(struct maps *maps, const struct stat *file, const char *name) {
-    struct mapped_file *mapped, *next;
+static enum look look_everywhere(struct maps *maps, const struct stat *file, const char *name,
+                                 bool *crowded) {
     if (!maps)
         return LOOK_FORBIDDEN;
     if (!maps->scanned)
         scan_all(maps);
-    HASH_ITER(hh, maps->files, mapped, next)
-    if (same(&mapped->key, file, name))
+    const struct mapped_file *number = find(maps, by_number(file->st_dev, file->st_ino));
+    const struct mapped_file *named = find(maps, by_name(name));
+    *crowded = (number || named) && !(number && !number->crowded) && !(named && !named->crowded);
+    if (number || named)
         return LOOK_MAPPED;
     return maps->incomplete ? LOOK_FORBIDDEN : LOOK_ABSENT;
 }
@@ -273,7 +313,7 @@ static enum look look_by_pid(const struct region_header *h, const struct stat *f
 
 struct state state_of(struct maps *maps, const struct region_header *h, const struct stat *file,
                       const char *path) {
-    struct state s = {PROFILE_UNKNOWN, false};
+    struct state s = {.state = PROFILE_UNKNOWN};
     char name[96];
     bool alive = false;
     enum look look = LOOK_ABSENT;
@@ -283,7 +323,7 @@ struct state state_of(struct maps *maps, const struct region_header *h, const st
         if (ours && h->pid_namespace == ours)
             look = look_by_pid(h, file, name, &alive);
         else
-            look = look_everywhere(maps, file, name);
+            look = look_everywhere(maps, file, name, &s.crowded);
         /* A namespace beside or above ours is out of sight. */
         if (look == LOOK_ABSENT && h->pid_namespace != ours && ours != INITIAL_PID_NAMESPACE)
             look = LOOK_FORBIDDEN;

@@ -148,6 +148,7 @@ int render_list_json(FILE *out, const struct watch_list *list, bool since_start)
     INTEGER("closed", u->closed);
     INTEGER("out_of_reach", u->out_of_reach);
     INTEGER("folders", u->folders);
+    INTEGER("left_out", u->left_out);
     watch_unseen(u, why, sizeof why);
     STRING("why", *why ? why : NULL);
     json_close_map(json);

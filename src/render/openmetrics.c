@@ -227,7 +227,7 @@ static void write_self(struct writer *w, const struct render_metrics *m) {
                  "Processes counted together as pid=\"other\": more than --max-processes.",
                  m->aggregated);
     write_single(w, GAUGE, "squall_processes_unseen", NULL,
-                 "Processes that could not be looked at: not ours to read.", m->unseen);
+                 "Processes that could not be looked at: not ours to read, or too many.", m->unseen);
     write_single(w, COUNTER, "squall_updates", NULL, "Times that the figures were read.",
                  (double)m->updates);
     write_single(w, COUNTER, "squall_update_failures", NULL,

@@ -177,7 +177,7 @@ struct render_metrics {
     const struct render_metrics_process *processes; /* no two with the same pid and program */
     uint32_t count;
     uint32_t running, aggregated; /* processes that run; those without figures of their own */
-    uint32_t unseen;              /* not ours to read */
+    uint32_t unseen;              /* not ours to read, or too many */
     const char *version;
     uint64_t updates, failures;
     double update_seconds; /* what the last one took */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "watch.h"
@@ -13,8 +14,32 @@ struct search {
     uint32_t before;
 };
 
-static int add(struct watch_list *list, const struct profile_found *found) {
+/* A watch holds its region and its process, and for a moment files with symbols. */
+#define DESCRIPTORS_OF_WATCH 3u
+#define DESCRIPTORS_OF_OTHERS 128u
+
+uint32_t watch_most(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return 256;
+    if (limit.rlim_cur <= 2 * DESCRIPTORS_OF_OTHERS)
+        return (uint32_t)limit.rlim_cur / (2 * DESCRIPTORS_OF_WATCH);
+    uint64_t most = (limit.rlim_cur - DESCRIPTORS_OF_OTHERS) / DESCRIPTORS_OF_WATCH;
+    return most < WATCH_MOST ? (uint32_t)most : WATCH_MOST;
+}
+
+struct watch *watch_open_one_more(const struct profile_found *found, uint32_t open,
+                                  struct profile_unseen *unseen) {
     struct profile_error ignored;
+    struct watch *watch = NULL;
+    /* A file is soon made; of the room for processes that are seen themselves it takes none. */
+    uint32_t most = found->pid ? watch_most() : watch_most() / 2;
+    int status = open < most ? watch_open_found(found, &watch, &ignored) : -EMFILE;
+    unseen->left_out += status == -EMFILE || status == -ENFILE;
+    return watch;
+}
+
+static int add(struct watch_list *list, const struct profile_found *found) {
     if (list->count == list->room) {
         uint32_t room = list->room ? list->room * 2 : 16;
         struct watch **grown = reallocarray(list->watches, room, sizeof *grown);
@@ -23,9 +48,8 @@ static int add(struct watch_list *list, const struct profile_found *found) {
         list->watches = grown;
         list->room = room;
     }
-    /* One that ended since it was found is no loss. */
-    if (watch_open_found(found, &list->watches[list->count], &ignored) == 0)
-        list->count++;
+    list->watches[list->count] = watch_open_one_more(found, list->count, &list->unseen);
+    list->count += list->watches[list->count] != NULL;
     return 0;
 }
 
@@ -100,6 +124,14 @@ const char *watch_unseen(const struct profile_unseen *u, char *out, size_t size)
     if (u->closed) {
         snprintf(text, sizeof text, "%u process%s not looked at: permission denied%s", u->closed,
                  u->closed == 1 ? "" : "es", geteuid() ? " (root sees them)" : "");
+        append(out, size, text);
+    }
+    if (u->no_descriptors)
+        append(out, size, "file descriptors ran out: not every process was looked at");
+    if (u->left_out) {
+        snprintf(text, sizeof text,
+                 "%u region%s left out: more than one process has, or than can be watched at once",
+                 u->left_out, u->left_out == 1 ? "" : "s");
         append(out, size, text);
     }
     if (u->out_of_reach) {

@@ -101,6 +101,8 @@ uint32_t watch_codecs(const struct profile_counters *counters, struct watch_code
 
 /* ---- all processes, list.c ---- */
 
+#define WATCH_MOST 4096u
+
 struct watch_list {
     struct watch **watches; /* by age, oldest first */
     uint32_t count, room;
@@ -113,6 +115,13 @@ int watch_list_find(struct watch_list *list);
 /* Reads each one, drops those that ended or cannot be read any more. */
 void watch_list_read(struct watch_list *list);
 void watch_list_free(struct watch_list *list);
+/* How many watches may be open at once without descriptors running out for what else is done. */
+uint32_t watch_most(void);
+/* Opens a watch as watch_open_found does, unless `open` are so many already, or half as many and only
+ * a region is seen and no process; NULL where nothing came
+ * of it, and what was left out is in `unseen`: one that has ended since is not. */
+struct watch *watch_open_one_more(const struct profile_found *found, uint32_t open,
+                                  struct profile_unseen *unseen);
 /* What could not be seen and why, one line; "" = nothing. Returns `out`. */
 const char *watch_unseen(const struct profile_unseen *unseen, char *out, size_t size);
 

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "profile_help.h"
@@ -351,6 +352,34 @@ static void survives_flipped_bits(void **state) {
     free(found);
 }
 
+/* As many as there are descriptors for; what nobody is seen to be leaves room for processes. */
+static void test_no_more_than_descriptors_are_for(void **state) {
+    struct profile_found *found = calloc(1, sizeof *found);
+    struct profile_unseen unseen = {0};
+    struct rlimit all, few;
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+    few = all;
+    few.rlim_cur = 64;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    assert_true(watch_most() >= 4 && watch_most() <= 64 / 3);
+    few.rlim_cur = 512;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    assert_true(watch_most() >= 64 && watch_most() <= 512 / 3);
+    strcpy(found->path, "/nonexistent/squall.region");
+    assert_null(watch_open_one_more(found, 0, &unseen));
+    assert_int_equal(unseen.left_out, 0); /* it has ended since */
+    assert_null(watch_open_one_more(found, watch_most() / 2, &unseen));
+    assert_int_equal(unseen.left_out, 1);
+    found->pid = getpid();
+    assert_null(watch_open_one_more(found, watch_most() - 1, &unseen));
+    assert_int_equal(unseen.left_out, 1);
+    assert_null(watch_open_one_more(found, watch_most(), &unseen));
+    assert_int_equal(unseen.left_out, 2);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+    free(found);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(says_what_grew),
@@ -364,6 +393,7 @@ int main(void) {
         cmocka_unit_test(writes_short_numbers),
         cmocka_unit_test(counts_what_a_load_counts),
         cmocka_unit_test(survives_flipped_bits),
+        cmocka_unit_test(test_no_more_than_descriptors_are_for),
     };
     return cmocka_run_group_tests_name("watch", tests, make_folder, remove_folder);
 }

@@ -33,6 +33,10 @@ int command_go_profile(int argc, char **argv);
 /* The folder to work on when none is given; returns an exit status, and says why. */
 int command_default_folder(const char *command, char *path, size_t size);
 
+/* As many file descriptors as may be had, for what watches all processes. Not before anything is
+ * run, which would inherit it. */
+void command_take_descriptors(void);
+
 /* A screen about a profile; returns 0 or a negative errno. */
 int command_summary(const struct profile *profile, FILE *out);
 

@@ -121,8 +121,14 @@ static void describe(struct fleet_process *p, const struct profile_found *found)
 
 /* ---- finding ---- */
 
+static uint32_t count_open(const struct fleet *f) {
+    uint32_t open = 0;
+    for (uint32_t i = 0; i < f->count; i++)
+        open += f->processes[i]->watch != NULL;
+    return open;
+}
+
 static int add(struct fleet *f, const struct profile_found *found) {
-    struct profile_error ignored;
     if (f->count == f->room) {
         uint32_t room = f->room ? f->room * 2 : 16;
         struct fleet_process **grown = reallocarray(f->processes, room, sizeof *grown);
@@ -135,7 +141,8 @@ static int add(struct fleet *f, const struct profile_found *found) {
     if (!p)
         return -ENOMEM;
     describe(p, found);
-    if (watch_open_found(found, &p->watch, &ignored) != 0) { /* it has ended since */
+    p->watch = watch_open_one_more(found, count_open(f), &f->unseen);
+    if (!p->watch) { /* it has ended since, or there are too many */
         free_process(p);
         return 0;
     }
@@ -228,7 +235,7 @@ static int show(struct fleet *f) {
     }
     if (f->has_others)
         shown[m->count++] = f->others.shown;
-    m->unseen = f->unseen.closed + f->unseen.out_of_reach;
+    m->unseen = f->unseen.closed + f->unseen.out_of_reach + f->unseen.left_out;
     return 0;
 }
 

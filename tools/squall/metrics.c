@@ -208,10 +208,15 @@ static int run(struct metrics *m) {
     block_signals(&ends);
     if (m->once)
         return run_once(m);
+    /* First of all: however many processes there are, there is a descriptor for it. */
+    int status = m->listen ? serve_open(m->listen, &serve) : COMMAND_OK;
     /* A folder that is not there is said at once, one that goes away later again and again. */
-    if (update(m) && m->textfile)
+    if (status == COMMAND_OK && update(m) && m->textfile) {
+        serve_stop(serve);
         return COMMAND_FAILED;
-    int status = m->listen ? serve_start(m->listen, write_fresh, m, &serve) : COMMAND_OK;
+    }
+    if (status == COMMAND_OK && serve)
+        status = serve_start(serve, write_fresh, m);
     const struct timespec pause = {(time_t)(m->every_ns / 1000000000ull),
                                    (long)(m->every_ns % 1000000000ull)};
     while (status == COMMAND_OK) {
@@ -235,6 +240,7 @@ int command_metrics(int argc, char **argv) {
     int status = parse_options(&m, argc, argv);
     if (status)
         return status < 0 ? COMMAND_OK : status;
+    command_take_descriptors();
     m.fleet = fleet_open(&m.fleet_options);
     if (!m.fleet) {
         message("metrics: no memory");

@@ -14,9 +14,11 @@ struct serve;
  * negative errno. */
 typedef int serve_write(void *data, FILE *out, bool openmetrics);
 
-/* Serves GET /metrics at "ADDRESS:PORT", "[ADDRESS]:PORT", ":PORT" (all addresses) or "PORT" (this
- * machine only) from a thread of its own. Returns an exit status, and says why. */
-int serve_start(const char *where, serve_write *write, void *data, struct serve **serve);
+/* Listens at "ADDRESS:PORT", "[ADDRESS]:PORT", ":PORT" (all addresses) or "PORT" (this machine
+ * only). Returns an exit status, and says why. */
+int serve_open(const char *where, struct serve **serve);
+/* Serves GET /metrics from a thread of its own. The same. */
+int serve_start(struct serve *serve, serve_write *write, void *data);
 void serve_stop(struct serve *serve);
 
 #endif

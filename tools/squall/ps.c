@@ -74,6 +74,7 @@ int command_ps(int argc, char **argv) {
     int status = parse_options(&job, argc, argv);
     if (status)
         return status < 0 ? COMMAND_OK : status;
+    command_take_descriptors();
     int error = watch_list_find(&list);
     if (error)
         goto cleanup;

@@ -180,44 +180,46 @@ static void tell(int fd) {
     message("metrics at http://%s%s%s:%s/metrics", v6 ? "[" : "", host, v6 ? "]" : "", port);
 }
 
-int serve_start(const char *where, serve_write *write, void *data, struct serve **serve) {
+int serve_open(const char *where, struct serve **serve) {
     struct serve *s = calloc(1, sizeof *s);
-    int status = COMMAND_FAILED;
     *serve = NULL;
     if (!s) {
         message("metrics: no memory");
-        return status;
+        return COMMAND_FAILED;
     }
-    s->write = write;
-    s->data = data;
     s->fd = listen_at(where);
     if (s->fd < 0) {
-        status = s->fd == -EINVAL ? COMMAND_USAGE : COMMAND_FAILED;
+        int status = s->fd == -EINVAL ? COMMAND_USAGE : COMMAND_FAILED;
         message("metrics: --listen: '%s': %s", where,
                 s->fd == -EINVAL ? "is not ADDRESS:PORT" : strerror(-s->fd));
-        goto cleanup;
+        free(s);
+        return status;
     }
+    *serve = s;
+    return COMMAND_OK;
+}
+
+int serve_start(struct serve *s, serve_write *write, void *data) {
+    s->write = write;
+    s->data = data;
     s->daemon =
         MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_AUTO, 0, NULL, NULL, handle, s,
                          MHD_OPTION_LISTEN_SOCKET, s->fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS,
                          MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_SECONDS, MHD_OPTION_END);
     if (!s->daemon) {
         message("metrics: the server could not be started");
-        goto cleanup;
+        return COMMAND_FAILED;
     }
     tell(s->fd);
-    *serve = s;
     return COMMAND_OK;
-cleanup:
-    if (s->fd >= 0)
-        close(s->fd);
-    free(s);
-    return status;
 }
 
 void serve_stop(struct serve *s) {
     if (!s)
         return;
-    MHD_stop_daemon(s->daemon); /* closes the socket, too */
+    if (s->daemon)
+        MHD_stop_daemon(s->daemon); /* closes the socket, too */
+    else
+        close(s->fd);
     free(s);
 }

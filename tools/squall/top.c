@@ -59,7 +59,8 @@ static void say_children(struct top *top) {
         snprintf(first, sizeof first, "%u processes", count);
     else if (last)
         snprintf(first, sizeof first, "process %d", last);
-    snprintf(top->status, sizeof top->status, "It started %s under squall, too: p lists all", first);
+    snprintf(top->status, sizeof top->status, "It started %s under squall, too: p lists all",
+             first);
 }
 
 static void read_watch(struct top *top) {
@@ -220,6 +221,7 @@ int command_top(int argc, char **argv) {
     int pid = 0, status = parse_options(&top, &pid, argc, argv);
     if (status)
         return status < 0 ? COMMAND_OK : status;
+    command_take_descriptors();
     if (pid && watch_open(pid, &top.watch, &failure)) {
         message("%s", failure.text);
         return COMMAND_USAGE;
