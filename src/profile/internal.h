@@ -45,7 +45,7 @@ struct source {
 
 enum source_kind { SOURCE_OTHER, SOURCE_EMPTY, SOURCE_REGION, SOURCE_DUMP };
 
-/* Opens a regular file, never waiting (a FIFO is refused); `follow` symbolic links or not. */
+/* Opens a regular file, and nothing else is opened even to look; `follow` symbolic links or not. */
 int source_open(struct source *source, int folder_fd, const char *path, bool follow,
                 struct profile_error *error);
 void source_memory(struct source *source, const void *bytes, size_t size, const char *name);

@@ -279,6 +279,11 @@ uint32_t profile_find_module_span(const struct profile_process *p, uint32_t even
 /* The first value of a class of a histogram: see struct region_histogram. */
 uint64_t profile_class_start(uint32_t class);
 
+/* Opens a regular file to read it, below a folder's descriptor or AT_FDCWD: -EISDIR, -ELOOP or
+ * -EINVAL for anything else, which is not opened at all, as a device may act on that and a FIFO
+ * waits. Whoever is watched may have chosen the name, or what it leads to. */
+int profile_open_file(int folder_fd, const char *path, bool follow);
+
 /* ---- folders ---- */
 
 /* Where the shim would write: SQUALL_DIR, or the first usable of its other places. Returns 0 and

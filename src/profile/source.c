@@ -7,28 +7,49 @@
 
 #include "internal.h"
 
-int source_open(struct source *source, int folder_fd, const char *path, bool follow,
-                struct profile_error *error) {
-    int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (follow ? 0 : O_NOFOLLOW);
+/* O_PATH opens nothing yet: to open a device may do something, to open a FIFO waits. */
+int profile_open_file(int folder_fd, const char *path, bool follow) {
+    int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    struct stat status;
+    char link[64];
+    int what = openat(folder_fd, path, O_PATH | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW));
+    if (what < 0)
+        return -errno;
+    int fd = fstat(what, &status) != 0 ? -errno
+             : S_ISREG(status.st_mode) ? 0
+             : S_ISDIR(status.st_mode) ? -EISDIR
+             : S_ISLNK(status.st_mode) ? -ELOOP
+                                       : -EINVAL;
+    if (fd == 0) {
+        snprintf(link, sizeof link, "/proc/self/fd/%d", what);
+        fd = open(link, flags);
+        if (fd < 0 && errno == ENOENT) /* no /proc */
+            fd = openat(folder_fd, path, flags | (follow ? 0 : O_NOFOLLOW));
+        fd = fd < 0 ? -errno : fd;
+    }
+    close(what);
+    return fd;
+}
+
+static int open_as(struct source *source, int fd, const char *name, struct profile_error *error) {
     memset(source, 0, sizeof *source);
-    source->name = path;
-    source->fd = openat(folder_fd, path, flags);
-    if (source->fd < 0) {
-        int code = -errno;
-        return profile_fail(error, code, path, 0, "cannot be opened: %s", strerror(-code));
-    }
-    if (fstat(source->fd, &source->stat) != 0) {
-        int code = -errno;
+    source->name = name;
+    source->fd = fd;
+    if (fd == -EISDIR || fd == -EINVAL)
+        return profile_fail(error, fd, name, 0, "is not a regular file");
+    if (fd < 0)
+        return profile_fail(error, fd, name, 0, "cannot be opened: %s", strerror(-fd));
+    if (fstat(fd, &source->stat) != 0 || !S_ISREG(source->stat.st_mode)) {
         source_close(source);
-        return profile_fail(error, code, path, 0, "cannot be examined: %s", strerror(-code));
-    }
-    if (!S_ISREG(source->stat.st_mode)) {
-        int code = S_ISDIR(source->stat.st_mode) ? -EISDIR : -EINVAL;
-        source_close(source);
-        return profile_fail(error, code, path, 0, "is not a regular file");
+        return profile_fail(error, -EINVAL, name, 0, "is not a regular file");
     }
     source->size = (uint64_t)source->stat.st_size;
     return 0;
+}
+
+int source_open(struct source *source, int folder_fd, const char *path, bool follow,
+                struct profile_error *error) {
+    return open_as(source, profile_open_file(folder_fd, path, follow), path, error);
 }
 
 void source_memory(struct source *source, const void *bytes, size_t size, const char *name) {

@@ -16,24 +16,10 @@
 #include <zlib.h>
 
 #include "internal.h"
+#include "profile/profile.h"
 
-/* O_PATH opens nothing yet. */
 int symbol_open_file(const char *path) {
-    struct stat status;
-    char link[64];
-    int what = open(path, O_PATH | O_CLOEXEC);
-    if (what < 0)
-        return -errno;
-    int fd = fstat(what, &status) != 0 ? -errno : S_ISREG(status.st_mode) ? 0 : -EINVAL;
-    if (fd == 0) {
-        snprintf(link, sizeof link, "/proc/self/fd/%d", what);
-        fd = open(link, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-        if (fd < 0 && errno == ENOENT) /* no /proc */
-            fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-        fd = fd < 0 ? -errno : fd;
-    }
-    close(what);
-    return fd;
+    return profile_open_file(AT_FDCWD, path, true);
 }
 
 /* ---- does it belong to the module? ---- */

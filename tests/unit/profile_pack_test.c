@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -108,6 +109,41 @@ static void replaces_only_regular_files(void **state) {
     region_build_close(&b);
 }
 
+static int count_file(void *data, const struct profile_file *file) {
+    assert_true(file->packed || file->pid >= 4242);
+    ++*(unsigned *)data;
+    return 0;
+}
+
+/* To open a device may do something, and whoever waits for a reader of a FIFO goes on. */
+static void opens_only_regular_files(void **state) {
+    struct profile profile;
+    struct profile_error error;
+    unsigned files = 0;
+    char events[4096];
+    const char *fifo = in_folder("fifos/squall.1.2.0000000000000003.region");
+    const char *fifos = in_folder("fifos"), *led = in_folder("fifos/led");
+    (void)state;
+    assert_int_equal(mkdir(fifos, 0700), 0);
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    assert_int_equal(symlink(fifo, led), 0);
+    int opened = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    assert_true(inotify_add_watch(opened, fifo, IN_OPEN) >= 0);
+    assert_int_equal(profile_list(fifos, count_file, &files), 0);
+    assert_int_equal(profile_load(fifos, &profile, NULL, NULL, NULL, &error), 0);
+    profile_free(&profile);
+    for (const char *const *path = (const char *const[]){fifo, led, NULL}; *path; path++) {
+        assert_true(profile_load(*path, &profile, NULL, NULL, NULL, &error) < 0);
+        assert_non_null(strstr(error.text, "is not a regular file"));
+    }
+    assert_true(profile_pack(&fifo, 1, in_folder("dump"), NULL, 0, NULL, NULL, true, &error) < 0);
+    assert_int_equal(files, 0);
+    assert_int_equal(read(opened, events, sizeof events), -1);
+    close(opened);
+    unlink(fifo);
+    unlink(led);
+}
+
 static void refuses_broken_dumps(void **state) {
     size_t size;
     const char *dump = pack_sample(8, true, "");
@@ -137,12 +173,6 @@ static unsigned warnings;
 static void count_warning(const char *line) {
     assert_non_null(strstr(line, "offset 0: "));
     warnings++;
-}
-
-static int count_file(void *data, const struct profile_file *file) {
-    assert_true(file->packed || file->pid >= 4242);
-    ++*(unsigned *)data;
-    return 0;
 }
 
 static void loads_folders(void **state) {
@@ -183,6 +213,7 @@ int main(void) {
         cmocka_unit_test(packs_and_reads_back),
         cmocka_unit_test(packs_several_and_none_by_half),
         cmocka_unit_test(replaces_only_regular_files),
+        cmocka_unit_test(opens_only_regular_files),
         cmocka_unit_test(refuses_broken_dumps),
         cmocka_unit_test(loads_folders),
     };
