@@ -105,13 +105,13 @@ static int unfinished(const struct dirent *entry) {
 }
 
 /* A file of a folder, if it is ours: 0, or why not. */
-static int inspect_name(const char *folder, const char *name, struct maps *maps,
+static int inspect_name(const char *folder, int fd, const char *name, struct maps *maps,
                         struct profile_file *file) {
     char path[4096];
     struct source source;
     int status = fits(snprintf(path, sizeof path, "%s/%s", folder, name), sizeof path);
     if (status == 0)
-        status = source_open(&source, AT_FDCWD, path, false, NULL);
+        status = source_open(&source, fd, name, false, NULL);
     if (status)
         return status;
     enum source_kind kind = source_kind(&source);
@@ -127,7 +127,12 @@ static int list(const char *folder, int (*wanted)(const struct dirent *entry),
     struct dirent **names;
     struct profile_file *file = malloc(sizeof *file);
     struct maps *maps = maps_open();
-    int status = 0, count = scandir(folder, &names, wanted, alphasort);
+    int status = 0, fd = held_folder(folder);
+    int count = fd < 0 ? -1 : scandirat(fd, ".", &names, wanted, alphasort);
+    if (fd < 0) {
+        status = fd;
+        goto cleanup;
+    }
     if (count < 0) {
         status = -errno;
         goto cleanup;
@@ -135,12 +140,14 @@ static int list(const char *folder, int (*wanted)(const struct dirent *entry),
     if (!file || !maps)
         status = -ENOMEM;
     for (int i = 0; i < count; i++) {
-        if (status == 0 && inspect_name(folder, names[i]->d_name, maps, file) == 0)
+        if (status == 0 && inspect_name(folder, fd, names[i]->d_name, maps, file) == 0)
             status = each(data, file);
         free(names[i]);
     }
     free(names);
 cleanup:
+    if (fd >= 0)
+        close(fd);
     maps_close(maps);
     free(file);
     return status;
@@ -158,10 +165,13 @@ int profile_list_unfinished(const char *folder,
 
 int profile_remove(const struct profile_file *file) {
     struct profile_file now;
-    struct stat there;
-    struct source source;
+    struct source source = {.fd = -1};
+    struct held held;
     struct maps *maps = maps_open();
-    int status = source_open(&source, AT_FDCWD, file->path, false, NULL);
+    const char *name = held_name(file->path);
+    int status = held_open(&held, file->path);
+    if (status == 0)
+        status = source_open(&source, held.fd, name, false, NULL);
     if (status)
         goto cleanup;
     enum source_kind kind = source_kind(&source);
@@ -177,14 +187,11 @@ int profile_remove(const struct profile_file *file) {
         status = -EPERM;
     else if (now.mapped)
         status = -EBUSY;
-    else if (lstat(file->path, &there) != 0)
-        status = -errno;
-    else if (there.st_dev != source.stat.st_dev || there.st_ino != source.stat.st_ino)
-        status = -ESTALE;
-    else if (unlink(file->path) != 0)
-        status = -errno;
+    else
+        status = held_remove(&held, name, &source.stat);
 cleanup:
     source_close(&source);
+    held_close(&held);
     maps_close(maps);
     return status;
 }

@@ -48,6 +48,9 @@ enum source_kind { SOURCE_OTHER, SOURCE_EMPTY, SOURCE_REGION, SOURCE_DUMP };
 /* Opens a regular file, and nothing else is opened even to look; `follow` symbolic links or not. */
 int source_open(struct source *source, int folder_fd, const char *path, bool follow,
                 struct profile_error *error);
+/* The file of a path, in the folder of it that is open. */
+int source_open_in(struct source *source, int folder_fd, const char *path,
+                   struct profile_error *error);
 void source_memory(struct source *source, const void *bytes, size_t size, const char *name);
 void source_close(struct source *source);
 /* Exactly `size` bytes; a file that ends before is an error. */
@@ -254,6 +257,32 @@ int found_open(const struct profile_found *found, struct source *source,
 
 /* Room for one more process, zeroed; NULL: no memory. */
 struct profile_process *profile_add(struct profile *profile);
+
+/* ---- held.c: the folder of a file, by descriptor ---- */
+
+struct held {
+    int fd;
+    struct stat stat;
+    const char *path; /* of a file in it */
+};
+
+/* To list a folder; no link where the shim follows none. Returns a descriptor or a negative errno.
+ */
+int held_folder(const char *folder);
+/* The folder that the file of a path lies in, to name files in it. `path` has to last as long. */
+int held_open(struct held *held, const char *path);
+void held_close(struct held *held);
+const char *held_name(const char *path); /* the last part of it */
+/* By their paths, do both lie in the same folder? */
+bool held_is_beside(const char *one, const char *other);
+/* Removes a file from it if it still is the one that was opened (its stat), and belongs to us or to
+ * whom the folder belongs; or the folder is ours or root's. */
+int held_remove(const struct held *held, const char *name, const struct stat *file);
+
+/* ---- places.c ---- */
+
+/* A name that anybody may take before us: a link there is not followed. */
+bool places_is_shared(const char *path);
 
 /* ---- folder.c ---- */
 

@@ -106,7 +106,7 @@ int profile_merge(const char *const *files, uint32_t count, const char *output,
         .maps = maps_open(), .namer = namer, .data = data, .merged = merged, .error = error};
     struct seen *seen, *next;
     *merged = (struct profile_merged){0};
-    int status = writer_open(&job.writer, output, LEVEL, error);
+    int status = writer_open(&job.writer, -1, output, LEVEL, error);
     for (uint32_t i = 0; i < count && status == 0; i++)
         status = add_file(&job, files[i]);
     merged->processes = job.writer.processes;

@@ -46,6 +46,15 @@ int profile_default_folder(char *path, size_t size) {
     return status == 0 && is_taken(path) ? -EPERM : status;
 }
 
+static const char *const shared[] = {"/dev/shm/squall-", "/tmp/squall-"};
+
+bool places_is_shared(const char *path) {
+    for (unsigned i = 0; i < ARRAY_SIZE(shared); i++)
+        if (strncmp(path, shared[i], strlen(shared[i])) == 0)
+            return true;
+    return false;
+}
+
 struct places {
     int (*each)(void *data, const char *path);
     void *data;
@@ -82,7 +91,6 @@ static int visit_all(struct places *p, const char *pattern) {
 }
 
 int profile_places(const char *folder, int (*each)(void *data, const char *path), void *data) {
-    static const char *const roots[] = {"/dev/shm/squall-", "/tmp/squall-"};
     const char *runtime = getenv("XDG_RUNTIME_DIR");
     struct places p = {.each = each, .data = data};
     char path[4096];
@@ -94,11 +102,11 @@ int profile_places(const char *folder, int (*each)(void *data, const char *path)
     if (status == 0 && runtime && *runtime &&
         fits(snprintf(path, sizeof path, "%s/squall", runtime), sizeof path) == 0)
         status = visit(&p, path);
-    for (unsigned i = 0; i < ARRAY_SIZE(roots) && status == 0; i++) {
-        snprintf(path, sizeof path, "%s%u", roots[i], (unsigned)geteuid());
+    for (unsigned i = 0; i < ARRAY_SIZE(shared) && status == 0; i++) {
+        snprintf(path, sizeof path, "%s%u", shared[i], (unsigned)geteuid());
         if (is_own_folder(path))
             status = visit(&p, path);
-        snprintf(path, sizeof path, "%s[0-9]*", roots[i]);
+        snprintf(path, sizeof path, "%s[0-9]*", shared[i]);
         if (status == 0 && geteuid() == 0)
             status = visit_all(&p, path);
     }

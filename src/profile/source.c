@@ -52,6 +52,11 @@ int source_open(struct source *source, int folder_fd, const char *path, bool fol
     return open_as(source, profile_open_file(folder_fd, path, follow), path, error);
 }
 
+int source_open_in(struct source *source, int folder_fd, const char *path,
+                   struct profile_error *error) {
+    return open_as(source, profile_open_file(folder_fd, held_name(path), false), path, error);
+}
+
 void source_memory(struct source *source, const void *bytes, size_t size, const char *name) {
     memset(source, 0, sizeof *source);
     source->fd = -1;

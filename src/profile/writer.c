@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -150,28 +152,32 @@ int writer_put(struct writer *w, const struct profile_process *p, const struct p
     return status;
 }
 
-static int folder_length(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash ? (int)(slash - path) + 1 : 0;
-}
-
-/* A file beside the output; hidden, so that nobody takes it for a dump. One of that name may be
- * left by a process with our number that was killed: in a container that is number 1 every time. */
-static int open_temporary(const char *output, char *name, size_t size) {
-    int folder = folder_length(output), fd = -1;
+/* A file beside the output; hidden, so that nobody takes it for a dump. */
+static int open_temporary(struct writer *w) {
+    int fd = -1;
     for (unsigned i = 0; fd < 0 && i < 100; i++) {
-        char again[16] = "";
-        if (i)
-            snprintf(again, sizeof again, "-%u", i);
-        int length = snprintf(name, size, "%.*s.%.200s.%d%s.part", folder, output, output + folder,
-                              (int)getpid(), again);
-        if (length < 0 || (size_t)length >= size)
-            return -ENAMETOOLONG;
-        fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        uint64_t random = 0;
+        if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
+            random = base_mix(realtime_now() + i);
+        snprintf(w->temporary, sizeof w->temporary, ".%.200s.%016" PRIx64 ".part",
+                 held_name(w->name), random);
+        fd = openat(w->folder, w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+                    0600);
         if (fd < 0 && errno != EEXIST)
             break;
     }
     return fd < 0 ? -errno : fd;
+}
+
+/* Its own descriptor of the folder, in which the dump then is whatever becomes of the path. */
+static int open_folder(int folder, const char *output) {
+    struct held held;
+    if (folder >= 0) {
+        int fd = fcntl(folder, F_DUPFD_CLOEXEC, 0);
+        return fd < 0 ? -errno : fd;
+    }
+    int status = held_open(&held, output);
+    return status ? status : held.fd;
 }
 
 static int put_header(struct writer *w) {
@@ -180,8 +186,9 @@ static int put_header(struct writer *w) {
     return put_plain(w, &header, sizeof header);
 }
 
-int writer_open(struct writer *w, const char *output, int level, struct profile_error *error) {
-    *w = (struct writer){.name = output, .fd = -1, .error = error};
+int writer_open(struct writer *w, int folder, const char *output, int level,
+                struct profile_error *error) {
+    *w = (struct writer){.name = output, .fd = -1, .folder = -1, .error = error};
     int status = profile_pack_check(output, error);
     if (status)
         return status;
@@ -192,7 +199,8 @@ int writer_open(struct writer *w, const char *output, int level, struct profile_
         return profile_fail(w->error, -ENOMEM, w->name, 0, "no memory");
     ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_compressionLevel, level);
     ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_checksumFlag, 1);
-    w->fd = open_temporary(w->name, w->temporary, sizeof w->temporary);
+    w->folder = open_folder(folder, output);
+    w->fd = w->folder < 0 ? w->folder : open_temporary(w);
     if (w->fd >= 0) {
         /* So that `squall clean` tells it from one that was left by a process that was killed. */
         flock(w->fd, LOCK_EX | LOCK_NB);
@@ -206,7 +214,8 @@ int profile_pack_check(const char *output, struct profile_error *error) {
     char folder[4096];
     struct stat s;
     int status = *output ? 0 : -ENOENT;
-    int length = snprintf(folder, sizeof folder, "%.*s.", folder_length(output), output);
+    int length =
+        snprintf(folder, sizeof folder, "%.*s.", (int)(held_name(output) - output), output);
     if (status == 0 && stat(output, &s) == 0 && !S_ISREG(s.st_mode))
         return profile_fail(error, -EEXIST, output, 0,
                             "cannot be made: it is there, and no regular file");
@@ -236,7 +245,7 @@ int writer_publish(struct writer *w) {
         return profile_fail(w->error, code, w->name, w->at, "cannot be written: %s",
                             strerror(-code));
     }
-    if (rename(w->temporary, w->name) != 0) {
+    if (renameat(w->folder, w->temporary, w->folder, held_name(w->name)) != 0) {
         int code = -errno;
         return profile_fail(w->error, code, w->name, 0, "cannot be made: %s", strerror(-code));
     }
@@ -248,8 +257,10 @@ void writer_close(struct writer *w) {
     if (w->fd >= 0)
         close(w->fd);
     if (w->temporary[0])
-        unlink(w->temporary);
+        unlinkat(w->folder, w->temporary, 0);
+    if (w->folder >= 0)
+        close(w->folder);
     ZSTD_freeCCtx(w->zstd);
     free(w->buffer);
-    *w = (struct writer){.fd = -1};
+    *w = (struct writer){.fd = -1, .folder = -1};
 }

@@ -8,18 +8,20 @@
 
 struct writer {
     const char *name;
-    int fd;
+    int fd, folder; /* of the file that becomes the dump; of both */
     uint64_t at;
     void *zstd; /* ZSTD_CCtx */
     uint8_t *buffer;
     size_t buffer_size;
-    uint64_t processes; /* written so far */
-    char temporary[4096];
+    uint64_t processes;  /* written so far */
+    char temporary[256]; /* its name in the folder, "" = there is none */
     struct profile_error *error;
 };
 
-/* `w` needs writer_close whatever this returns. */
-int writer_open(struct writer *w, const char *output, int level, struct profile_error *error);
+/* `w` needs writer_close whatever this returns. `folder` is that of `output`, if it is open, or -1.
+ */
+int writer_open(struct writer *w, int folder, const char *output, int level,
+                struct profile_error *error);
 /* `end` may be NULL: nothing is known but what `p` says. */
 int writer_put(struct writer *w, const struct profile_process *p, const struct profile_end *end,
                const struct names *names);

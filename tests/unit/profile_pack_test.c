@@ -144,6 +144,42 @@ static void opens_only_regular_files(void **state) {
     unlink(led);
 }
 
+/* Whoever owns a folder puts another in its place while its region is packed. */
+static uint32_t swap_folders(void *data, const struct profile_process *p, uint32_t module,
+                             uint64_t address, struct profile_symbol *out, uint32_t max) {
+    bool *is_swapped = data;
+    (void)p, (void)module, (void)address, (void)out, (void)max;
+    if (!*is_swapped) {
+        assert_int_equal(rename(in_folder("its"), in_folder("away")), 0);
+        assert_int_equal(symlink("victim", in_folder("its")), 0);
+    }
+    *is_swapped = true;
+    return 0;
+}
+
+static void stays_in_the_folder_that_it_began_in(void **state) {
+    struct region_build b;
+    struct profile_error error = {.text = ""};
+    const char *region = in_folder("its/region"), *output = in_folder("its/dump");
+    bool is_swapped = false;
+    (void)state;
+    assert_int_equal(mkdir(in_folder("its"), 0700), 0);
+    assert_int_equal(mkdir(in_folder("victim"), 0700), 0);
+    region_build_small(&b, 8);
+    region_build_sample(&b);
+    close(region_build_write(&b, region));
+    assert_int_equal(link(region, in_folder("victim/region")), 0);
+    assert_int_equal(
+        profile_pack(&region, 1, output, NULL, 0, swap_folders, &is_swapped, true, &error), 0);
+    assert_true(is_swapped);
+    assert_int_equal(access(in_folder("victim/region"), F_OK), 0);
+    assert_int_equal(access(in_folder("victim/dump"), F_OK), -1);
+    assert_int_equal(access(in_folder("away/region"), F_OK), -1);
+    assert_int_equal(access(in_folder("away/dump"), F_OK), 0);
+    unlink(in_folder("its"));
+    region_build_close(&b);
+}
+
 static void refuses_broken_dumps(void **state) {
     size_t size;
     const char *dump = pack_sample(8, true, "");
@@ -214,6 +250,7 @@ int main(void) {
         cmocka_unit_test(packs_several_and_none_by_half),
         cmocka_unit_test(replaces_only_regular_files),
         cmocka_unit_test(opens_only_regular_files),
+        cmocka_unit_test(stays_in_the_folder_that_it_began_in),
         cmocka_unit_test(refuses_broken_dumps),
         cmocka_unit_test(loads_folders),
     };

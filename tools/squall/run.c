@@ -272,15 +272,32 @@ static void name_survivors(const struct gathered *g) {
                 g->alive[i].exe[0] ? g->alive[i].exe : "?", g->alive[i].path);
 }
 
+/* Beside the region; but what we write is not put into a folder of somebody else's, as that of whom
+ * the program became is. */
+static int name_output(const struct gathered_region *region, char *path, size_t size) {
+    char folder[PATH_MAX - 512];
+    const char *slash = strrchr(region->path, '/'), *name = slash ? slash + 1 : region->path;
+    int before = (int)(name - region->path), length = (int)(strlen(name) - strlen(".region"));
+    if (region->is_ours) {
+        snprintf(path, size, "%.*s.squall", before + length, region->path);
+        return 0;
+    }
+    int status = profile_default_folder(folder, sizeof folder);
+    if (status == 0 && mkdir(folder, 0700) != 0 && errno != EEXIST)
+        status = -errno;
+    snprintf(path, size, "%s/%.*s.squall", folder, length, name);
+    return status;
+}
+
 /* The name of the dump: that of the program's own region, the last one if it called exec; of any,
  * if it has none. */
-static void choose_output(const struct options *o, const struct gathered *g,
-                          const struct child *child, char *path, size_t size) {
+static int choose_output(const struct options *o, const struct gathered *g,
+                         const struct child *child, char *path, size_t size) {
     const struct gathered_region *best = &g->ended[0];
     bool own = false;
     if (o->output) {
         snprintf(path, size, "%s", o->output);
-        return;
+        return 0;
     }
     for (uint32_t i = 0; i < g->ended_count; i++) {
         const struct gathered_region *r = &g->ended[i];
@@ -289,10 +306,7 @@ static void choose_output(const struct options *o, const struct gathered *g,
         best = r;
         own = true;
     }
-    size_t length = strlen(best->path), end = strlen(".region");
-    if (length > end && strcmp(best->path + length - end, ".region") == 0)
-        length -= end;
-    snprintf(path, size, "%.*s.squall", (int)length, best->path);
+    return name_output(best, path, size);
 }
 
 static void show(const struct options *o, const char *output) {
@@ -328,7 +342,12 @@ static int pack(const struct options *o, const struct gathered *g, const struct 
     for (uint32_t i = 0; i < g->ended_count; i++)
         paths[i] = g->ended[i].path;
     describe_end(child, by_oom, &end);
-    choose_output(o, g, child, output, sizeof output);
+    status = choose_output(o, g, child, output, sizeof output);
+    if (status) {
+        message("run: no folder for the dump: %s; the regions are left as they are: squall pack %s",
+                strerror(-status), paths[0]);
+        goto cleanup;
+    }
     status = profile_pack(paths, g->ended_count, output, &end, 1, namer ? namer_name : NULL, namer,
                           !o->keep, &error);
     if (status)

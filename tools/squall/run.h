@@ -52,6 +52,7 @@ struct gathered {
         uint64_t start_ticks;
         uint64_t realtime_ns;
         char *exe;
+        bool is_ours; /* its folder is: ours, or the one that was given */
     } * ended, *alive;
     uint32_t ended_count, alive_count;
 };
