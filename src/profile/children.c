@@ -16,7 +16,7 @@ static uint64_t ns_of(const struct timespec *t) {
 }
 
 static bool read_header(int folder, const char *name, struct region_header *h) {
-    int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    int fd = profile_open_file(folder, name, false);
     bool read = fd >= 0 && pread(fd, h, sizeof *h, 0) == (ssize_t)sizeof *h;
     if (fd >= 0)
         close(fd);

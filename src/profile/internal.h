@@ -48,6 +48,8 @@ enum source_kind { SOURCE_OTHER, SOURCE_EMPTY, SOURCE_REGION, SOURCE_DUMP };
 /* Opens a regular file, and nothing else is opened even to look; `follow` symbolic links or not. */
 int source_open(struct source *source, int folder_fd, const char *path, bool follow,
                 struct profile_error *error);
+/* What profile_open_file returned, for a source of that name. */
+int source_take(struct source *source, int fd, const char *name, struct profile_error *error);
 /* The file of a path, in the folder of it that is open. */
 int source_open_in(struct source *source, int folder_fd, const char *path,
                    struct profile_error *error);

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -69,18 +70,66 @@ static int find_candidates(int pid, struct candidate *out, uint32_t *count) {
     return status;
 }
 
+#ifndef SYS_openat2
+#define SYS_openat2 437
+#endif
+#ifndef RESOLVE_IN_ROOT
+#define RESOLVE_IN_ROOT 0x10
+#define RESOLVE_NO_SYMLINKS 0x04
+#endif
+
+/* "/proc/PID/root", then what the process calls its file: it may have put something else there
+ * since, a link in a folder's place too. What the kernel told of a mapping holds no link, and leads
+ * nowhere out of that root. */
+static int open_below_root(const char *path, size_t root_length) {
+    struct {
+        uint64_t flags, mode, resolve;
+    } how = {O_PATH | O_CLOEXEC | O_NOFOLLOW, 0, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS};
+    char root[64], link[64];
+    snprintf(root, sizeof root, "%.*s", (int)root_length, path);
+    int folder = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0)
+        return -errno;
+    int what = (int)syscall(SYS_openat2, folder, path + root_length + 1, &how, sizeof how);
+    int fd = what < 0 ? -errno : 0;
+    close(folder);
+    if (fd == -ENOSYS || fd == -EPERM) /* Linux before 5.6; a filter that does not know it */
+        return profile_open_file(AT_FDCWD, path, false);
+    if (what < 0)
+        return fd;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", what);
+    fd = profile_open_file(AT_FDCWD, link, true);
+    close(what);
+    return fd;
+}
+
+/* Length of "/proc/PID/root" where a path begins with it. */
+static size_t root_length(const char *path) {
+    int pid, length = 0;
+    return sscanf(path, "/proc/%d/root%n/", &pid, &length) == 1 && length > 0 && path[length] == '/'
+               ? (size_t)length
+               : 0;
+}
+
+static int open_found(struct source *source, const char *path, bool by_mapping,
+                      struct profile_error *error) {
+    size_t root = by_mapping ? 0 : root_length(path);
+    return root ? source_take(source, open_below_root(path, root), path, error)
+                : source_open(source, AT_FDCWD, path, by_mapping, error);
+}
+
 /* By its name as the process sees it; by its mapping where it has none (that needs privileges). */
 static int open_candidate(struct source *source, int pid, const struct candidate *c, char *path,
                           size_t size, bool *by_mapping, struct profile_error *error) {
     *by_mapping = false;
     if (c->path[0] == '/' && strncmp(c->path, "/memfd:", 7) != 0) {
         snprintf(path, size, "/proc/%d/root%.4000s", pid, c->path);
-        if (source_open(source, AT_FDCWD, path, false, NULL) == 0)
+        if (open_found(source, path, false, NULL) == 0)
             return 0;
     }
     *by_mapping = true;
     snprintf(path, size, "/proc/%d/map_files/%s", pid, c->range);
-    return source_open(source, AT_FDCWD, path, true, error);
+    return open_found(source, path, true, error);
 }
 
 static bool belongs_to(struct source *source, int32_t inner) {
@@ -167,7 +216,7 @@ cleanup:
 
 int found_open(const struct profile_found *found, struct source *source,
                struct profile_error *error) {
-    return source_open(source, AT_FDCWD, found->path, found->by_mapping, error);
+    return open_found(source, found->path, found->by_mapping, error);
 }
 
 int profile_load_pid(int pid, struct profile *profile, struct profile_error *error) {

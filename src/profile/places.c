@@ -65,9 +65,10 @@ struct places {
     unsigned count;
 };
 
-static int visit(struct places *p, const char *path) {
-    struct stat s;
-    if (stat(path, &s) != 0 || !S_ISDIR(s.st_mode))
+/* A folder as `s` has it. */
+static int visit_folder(struct places *p, const char *path, const struct stat *found) {
+    struct stat s = *found;
+    if (!S_ISDIR(s.st_mode))
         return 0;
     for (unsigned i = 0; i < p->count; i++)
         if (p->seen[i].device == s.st_dev && p->seen[i].inode == s.st_ino)
@@ -79,13 +80,33 @@ static int visit(struct places *p, const char *path) {
     return p->each(p->data, path);
 }
 
-static int visit_all(struct places *p, const char *pattern) {
+/* The one that was asked for may be a link. */
+static int visit(struct places *p, const char *path) {
+    struct stat s;
+    return stat(path, &s) == 0 ? visit_folder(p, path, &s) : 0;
+}
+
+/* PREFIX followed by the number of a user, whose it has to be, or root's: no other could have made
+ * it for the library, and no link was. */
+static bool is_of_its_user(const char *path, size_t prefix, const struct stat *s) {
+    uint64_t uid;
+    return base_parse_number(path + prefix, strlen(path + prefix), 10, &uid) == 0 &&
+           S_ISDIR(s->st_mode) && (s->st_uid == uid || s->st_uid == 0);
+}
+
+static int visit_all(struct places *p, const char *prefix) {
+    char pattern[64];
+    struct stat s;
     glob_t found;
     int status = 0;
+    snprintf(pattern, sizeof pattern, "%s[0-9]*", prefix);
     if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
         return 0;
-    for (size_t i = 0; i < found.gl_pathc && status == 0; i++)
-        status = visit(p, found.gl_pathv[i]);
+    for (size_t i = 0; i < found.gl_pathc && status == 0; i++) {
+        const char *path = found.gl_pathv[i];
+        if (lstat(path, &s) == 0 && is_of_its_user(path, strlen(prefix), &s))
+            status = visit_folder(p, path, &s);
+    }
     globfree(&found);
     return status;
 }
@@ -106,9 +127,8 @@ int profile_places(const char *folder, int (*each)(void *data, const char *path)
         snprintf(path, sizeof path, "%s%u", shared[i], (unsigned)geteuid());
         if (is_own_folder(path))
             status = visit(&p, path);
-        snprintf(path, sizeof path, "%s[0-9]*", shared[i]);
         if (status == 0 && geteuid() == 0)
-            status = visit_all(&p, path);
+            status = visit_all(&p, shared[i]);
     }
     return status;
 }

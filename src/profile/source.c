@@ -31,7 +31,7 @@ int profile_open_file(int folder_fd, const char *path, bool follow) {
     return fd;
 }
 
-static int open_as(struct source *source, int fd, const char *name, struct profile_error *error) {
+int source_take(struct source *source, int fd, const char *name, struct profile_error *error) {
     memset(source, 0, sizeof *source);
     source->name = name;
     source->fd = fd;
@@ -49,12 +49,12 @@ static int open_as(struct source *source, int fd, const char *name, struct profi
 
 int source_open(struct source *source, int folder_fd, const char *path, bool follow,
                 struct profile_error *error) {
-    return open_as(source, profile_open_file(folder_fd, path, follow), path, error);
+    return source_take(source, profile_open_file(folder_fd, path, follow), path, error);
 }
 
 int source_open_in(struct source *source, int folder_fd, const char *path,
                    struct profile_error *error) {
-    return open_as(source, profile_open_file(folder_fd, held_name(path), false), path, error);
+    return source_take(source, profile_open_file(folder_fd, held_name(path), false), path, error);
 }
 
 void source_memory(struct source *source, const void *bytes, size_t size, const char *name) {

@@ -41,4 +41,64 @@ else
     not_ok "run: takes regions by their names only" "$(ls -lA $its) $(cat "$TMPDIR/err")"
 fi
 rm -rf $its $ours "$TMPDIR/dump"
+
+# ---- links, and folders that become links ----
+# opened PATH COMMAND…: how many bytes inotify tells of what was opened there meanwhile
+opened() {
+    /usr/bin/python3 - "$@" <<'P'
+import ctypes, os, subprocess, sys
+libc = ctypes.CDLL(None)
+events = libc.inotify_init1(os.O_NONBLOCK)
+assert libc.inotify_add_watch(events, sys.argv[1].encode(), 0x20) >= 0  # IN_OPEN
+subprocess.run(sys.argv[2:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+try:
+    print(len(os.read(events, 65536)))
+except BlockingIOError:
+    print(0)
+P
+}
+mkdir -m 700 "$TMPDIR/victim"
+as_user mkdir -m 700 $its
+as_user ln -s "$TMPDIR/victim" /dev/shm/squall-4242
+as_user mkdir -m 700 /dev/shm/squall-4243
+[ "$(opened $its "$TMPDIR/squall" ps)" != 0 ] && ok "ps: looks into a user's folder" ||
+    not_ok "ps: looks into a user's folder" "not opened"
+for command in ps "metrics --once"; do
+    # shellcheck disable=SC2086 # words
+    if [ "$(opened "$TMPDIR/victim" "$TMPDIR/squall" $command)" = 0 ] &&
+        [ "$(opened /dev/shm/squall-4243 "$TMPDIR/squall" $command)" = 0 ]; then
+        ok "$command: follows no link, and no folder in another's name"
+    else
+        not_ok "$command: follows no link" "opened what it leads to"
+    fi
+done
+rm -rf /dev/shm/squall-* "${TMPDIR:?}/victim"
+
+# A process has a file mapped that is called like a region, and its folder changes places with a link, on and on.
+install -d -o $uid "$TMPDIR/home"
+mkdir -p "$TMPDIR/victim" && : >"$TMPDIR/victim/squall.region"
+as_user /usr/bin/python3 -c '
+import ctypes, mmap, os, sys
+os.chdir(sys.argv[1])
+os.mkdir("its")
+with open("its/squall.region", "w+b") as f:
+    f.truncate(8192)
+    m = mmap.mmap(f.fileno(), 8192)
+os.symlink(sys.argv[2], "link")
+swap = ctypes.CDLL(None).syscall
+open("ready", "w").close()
+while True:
+    swap(316, -100, b"its", -100, b"link", 2)  # renameat2, RENAME_EXCHANGE
+' "$TMPDIR/home" "$TMPDIR/victim" &
+swapper=$!
+until [ -e "$TMPDIR/home/ready" ]; do kill -0 $swapper || break; done
+# shellcheck disable=SC2016 # expanded there
+if [ "$(opened "$TMPDIR/victim/squall.region" bash -c 'for i in {1..50}; do "$0" ps; done' "$TMPDIR/squall")" = 0 ]; then
+    ok "ps: follows no link to what a process has mapped"
+else
+    not_ok "ps: follows no link to what a process has mapped" "opened what it leads to"
+fi
+kill -9 $swapper
+wait $swapper 2>/dev/null
+rm -rf "${TMPDIR:?}/victim" "${TMPDIR:?}/home"
 finish
