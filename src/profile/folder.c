@@ -54,10 +54,32 @@ static bool is_unfinished(const char *path) {
     return name[0] == '.' && length > 5 && strcmp(name + length - 5, ".part") == 0;
 }
 
-int folder_inspect(struct source *source, struct maps *maps, const char *path,
+/* `head`: its first 64 KiB, to be freed whatever this returns. */
+static int read_head(struct source *source, uint8_t **head, struct region_view *view) {
+    struct region_error why;
+    *head = aligned_alloc(64, 64u * 1024u);
+    if (!*head)
+        return -ENOMEM;
+    memset(*head, 0, 64u * 1024u);
+    uint64_t size = source->size < 64u * 1024u ? source->size : 64u * 1024u;
+    int status = source_read(source, 0, *head, size, NULL);
+    return status ? status : region_validate(*head, source->size, view, &why);
+}
+
+int folder_exe(struct source *source, char *exe, size_t size) {
+    struct region_view view;
+    uint8_t *head;
+    int status = read_head(source, &head, &view);
+    if (status == 0)
+        copy_exe(source, view.header, &view, exe, size);
+    free(head);
+    return status;
+}
+
+int folder_inspect(struct source *source, struct maps *maps, const char *path, bool beside,
                    struct profile_file *file) {
     struct region_view view;
-    struct region_error why;
+    uint8_t *head;
     memset(file, 0, sizeof *file);
     int status = fits(snprintf(file->path, sizeof file->path, "%s", path), sizeof file->path);
     file->uid = source->stat.st_uid;
@@ -70,17 +92,10 @@ int folder_inspect(struct source *source, struct maps *maps, const char *path,
         file->mapped = true;
     if (status || file->packed)
         return status;
-    uint8_t *head = aligned_alloc(64, 64u * 1024u);
-    if (!head)
-        return -ENOMEM;
-    memset(head, 0, 64u * 1024u);
-    uint64_t size = source->size < 64u * 1024u ? source->size : 64u * 1024u;
-    status = source_read(source, 0, head, size, NULL);
-    if (status == 0)
-        status = region_validate(head, source->size, &view, &why);
+    status = read_head(source, &head, &view);
     if (status == 0) {
         const struct region_header *h = view.header;
-        struct state state = state_of(maps, h, &source->stat, path);
+        struct state state = state_of(maps, h, &source->stat, beside ? path : NULL);
         file->key = h->random;
         file->run_id = h->run_id;
         file->start_ticks = h->start_ticks;
@@ -117,7 +132,7 @@ static int inspect_name(const char *folder, int fd, const char *name, struct map
     enum source_kind kind = source_kind(&source);
     status = -EINVAL;
     if (kind == SOURCE_REGION || kind == SOURCE_DUMP)
-        status = folder_inspect(&source, maps, path, file);
+        status = folder_inspect(&source, maps, path, true, file);
     source_close(&source);
     return status;
 }
@@ -178,7 +193,7 @@ int profile_remove(const struct profile_file *file) {
     status = -EINVAL;
     if (kind != SOURCE_REGION && kind != SOURCE_DUMP)
         goto cleanup;
-    status = folder_inspect(&source, maps, file->path, &now);
+    status = folder_inspect(&source, maps, file->path, false, &now);
     if (status)
         goto cleanup;
     if (now.packed != file->packed || now.key != file->key)

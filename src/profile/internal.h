@@ -110,7 +110,7 @@ void moment_end(struct moment *before);
 
 /* ---- state.c ---- */
 
-struct maps; /* what all processes have mapped, read once for a whole folder */
+struct maps; /* what processes have mapped, and what lies beside, read once for a whole folder */
 
 struct maps *maps_open(void); /* reads nothing yet; NULL: no memory */
 void maps_close(struct maps *maps);
@@ -127,6 +127,15 @@ struct state state_of(struct maps *maps, const struct region_header *header,
                       const struct stat *file, const char *path);
 /* True if both are set and equal: the clocks of that boot are ours. */
 bool state_is_this_boot(const struct region_header *header);
+
+/* ---- heirs.c ---- */
+
+struct heirs; /* of the folders that were gone through */
+
+/* True if a later image of the region's process left a region beside it. `known` (NULL = keep
+ * nothing) begins as NULL and grows. */
+bool has_heir(struct heirs **known, const struct region_header *header, const char *path);
+void heirs_free(struct heirs *known);
 
 /* ---- clock.c ---- */
 
@@ -288,9 +297,12 @@ bool places_is_shared(const char *path);
 
 /* ---- folder.c ---- */
 
-/* Fills `file` from an open source of a known kind. */
-int folder_inspect(struct source *source, struct maps *maps, const char *path,
+/* Fills `file` from an open source of a known kind; looks at what lies beside it if that is asked
+ * for, else one that exec took away is not told from one that died. */
+int folder_inspect(struct source *source, struct maps *maps, const char *path, bool beside,
                    struct profile_file *file);
+/* The name of a region's program alone. */
+int folder_exe(struct source *source, char *exe, size_t size);
 /* The file name of a region, as the shim gives it. */
 void folder_region_name(const struct region_header *header, char *name, size_t size);
 

@@ -154,7 +154,6 @@ static void find_root(int pid, char *root, size_t size) {
 }
 
 void found_fill(struct profile_found *found, struct source *source) {
-    struct profile_file *file = malloc(sizeof *file);
     struct region_header h;
     if (source_read(source, 0, &h, sizeof h, NULL) == 0) {
         found->inner_pid = h.pid;
@@ -165,10 +164,7 @@ void found_fill(struct profile_found *found, struct source *source) {
         found->mode = h.configuration.mode;
     }
     found->uid = source->stat.st_uid;
-    /* Only for the name of the program: what became of it is known to who asks. */
-    if (file && folder_inspect(source, NULL, found->path, file) == 0)
-        memcpy(found->exe, file->exe, sizeof found->exe);
-    free(file);
+    folder_exe(source, found->exe, sizeof found->exe);
 }
 
 int profile_find_pid(int pid, struct profile_found *found, struct profile_error *error) {

@@ -23,46 +23,80 @@
  * than these would have each counted as a process. */
 #define MAPPED_MOST 64u
 
-/* Once by its number and once by the last part of its path: on overlay and btrfs the device may
- * differ. What is not in the key is zero. */
 struct mapped_file {
     struct key {
         uint64_t device, inode;
-        char name[96];
     } key;
     bool crowded; /* only by processes that have too many */
     UT_hash_handle hh;
 };
 
-struct maps {
-    bool scanned;
-    bool incomplete; /* some process does not let us look */
-    struct mapped_file *files;
+struct mapped_name { /* last part of the path; on overlay and btrfs the device may differ */
+    char name[96];
+    bool crowded;
+    UT_hash_handle hh;
 };
 
-enum look { LOOK_ABSENT, LOOK_MAPPED, LOOK_NOT_MAPPED, LOOK_FORBIDDEN };
+/* What one process has mapped, or all of them. */
+struct mapped {
+    struct mapped_file *files;
+    struct mapped_name *names;
+};
+
+struct process {
+    int32_t pid;
+    enum look { LOOK_ABSENT, LOOK_MAPPED, LOOK_NOT_MAPPED, LOOK_FORBIDDEN } look;
+    struct mapped mapped;
+    UT_hash_handle hh;
+};
+
+struct maps {
+    bool scanned;
+    bool incomplete;           /* some process does not let us look */
+    struct mapped all;         /* that could be regions */
+    struct process *processes; /* that regions named */
+    struct heirs *heirs;
+};
 
 struct maps *maps_open(void) {
     return calloc(1, sizeof(struct maps));
 }
 
-void maps_close(struct maps *maps) {
-    struct mapped_file *file, *next;
-    if (!maps)
-        return;
-    HASH_ITER(hh, maps->files, file, next) {
-        HASH_DEL(maps->files, file);
+static void free_mapped(struct mapped *mapped) {
+    struct mapped_file *file, *next_file;
+    struct mapped_name *name, *next_name;
+    HASH_ITER(hh, mapped->files, file, next_file) {
+        HASH_DEL(mapped->files, file);
         free(file);
     }
+    HASH_ITER(hh, mapped->names, name, next_name) {
+        HASH_DEL(mapped->names, name);
+        free(name);
+    }
+}
+
+void maps_close(struct maps *maps) {
+    struct process *process, *next;
+    if (!maps)
+        return;
+    free_mapped(&maps->all);
+    HASH_ITER(hh, maps->processes, process, next) {
+        HASH_DEL(maps->processes, process);
+        free_mapped(&process->mapped);
+        free(process);
+    }
+    heirs_free(maps->heirs);
     free(maps);
 }
 
-/* One line of /proc/PID/maps that maps a file; false for others. */
-static bool parse_line(char *line, struct key *key) {
+/* One line of /proc/PID/maps that maps a file; false for others. Names that are not a region's are
+ * left empty: only a region's can be compared. */
+static bool parse_line(char *line, struct key *key, char name[96]) {
     unsigned major_number, minor_number;
     uint64_t inode;
     int path_at = 0;
     memset(key, 0, sizeof *key);
+    memset(name, 0, 96);
     if (sscanf(line, "%*x-%*x %*s %*x %x:%x %" SCNu64 " %n", &major_number, &minor_number, &inode,
                &path_at) < 3 ||
         inode == 0 || path_at == 0)
@@ -73,90 +107,99 @@ static bool parse_line(char *line, struct key *key) {
     if (deleted)
         *deleted = 0;
     const char *slash = strrchr(path, '/');
-    const char *name = slash ? slash + 1 : path;
+    const char *last = slash ? slash + 1 : path;
     key->device = makedev(major_number, minor_number);
     key->inode = inode;
-    /* Names that are not a region's are kept out: only they can be compared. */
-    if (strncmp(name, "squall.", 7) == 0 && strlen(name) < sizeof key->name)
-        memcpy(key->name, name, strlen(name));
+    if (strncmp(last, "squall.", 7) == 0 && strlen(last) < 96)
+        memcpy(name, last, strlen(last));
     return true;
 }
 
-static bool same(const struct key *mapped, const struct stat *file, const char *name) {
-    return (mapped->device == file->st_dev && mapped->inode == file->st_ino) ||
-           (mapped->name[0] && strcmp(mapped->name, name) == 0);
-}
-
-static struct key by_number(uint64_t device, uint64_t inode) {
-    struct key key;
-    memset(&key, 0, sizeof key);
-    key.device = device;
-    key.inode = inode;
-    return key;
-}
-
-static struct key by_name(const char *name) {
-    struct key key;
-    memset(&key, 0, sizeof key);
-    base_copy(key.name, sizeof key.name, name);
-    return key;
-}
-
-static struct mapped_file *find(const struct maps *maps, struct key key) {
+static struct mapped_file *find_file(const struct mapped *mapped, uint64_t device, uint64_t inode) {
+    struct key key = {device, inode};
     struct mapped_file *found;
-    HASH_FIND(hh, maps->files, &key, sizeof key, found);
+    HASH_FIND(hh, mapped->files, &key, sizeof key, found);
     return found;
 }
 
-static void remember(struct maps *maps, const struct key *key, bool crowded) {
-    struct mapped_file *found = find(maps, *key), *fresh;
-    if (found) {
-        found->crowded &= crowded;
-        return;
-    }
-    fresh = calloc(1, sizeof *fresh);
-    if (!fresh) {
-        maps->incomplete = true;
-        return;
-    }
-    fresh->key = *key;
-    fresh->crowded = crowded;
-    HASH_ADD(hh, maps->files, key, sizeof fresh->key, fresh);
-    if (!fresh->hh.tbl) { /* no memory: not added */
-        maps->incomplete = true;
-        free(fresh);
-    }
+static struct mapped_name *find_name(const struct mapped *mapped, const char *name) {
+    struct mapped_name *found;
+    HASH_FIND_STR(mapped->names, name, found);
+    return found;
 }
 
-/* Goes through the maps of one process: looks for a file, or (file NULL) remembers what could be
- * a region: a file with our name, or one in memory. */
-static enum look look_at(const char *pid, const struct stat *file, const char *name,
-                         struct maps *maps) {
+static bool has(const struct mapped *mapped, const struct stat *file, const char *name) {
+    return find_file(mapped, file->st_dev, file->st_ino) || find_name(mapped, name);
+}
+
+static bool is_crowded(const struct mapped *mapped, const struct stat *file, const char *name) {
+    const struct mapped_file *number = find_file(mapped, file->st_dev, file->st_ino);
+    const struct mapped_name *named = find_name(mapped, name);
+    return (number || named) && (!number || number->crowded) && (!named || named->crowded);
+}
+
+/* False: no memory. */
+static bool remember_name(struct mapped *mapped, const char *name, bool crowded) {
+    struct mapped_name *named = find_name(mapped, name);
+    if (named)
+        named->crowded &= crowded;
+    if (named || !*name)
+        return true;
+    named = calloc(1, sizeof *named);
+    if (!named)
+        return false;
+    base_copy(named->name, sizeof named->name, name);
+    named->crowded = crowded;
+    HASH_ADD_STR(mapped->names, name, named);
+    if (named->hh.tbl)
+        return true;
+    free(named); /* not added */
+    return false;
+}
+
+static bool remember(struct mapped *mapped, const struct key *key, const char *name, bool crowded) {
+    struct mapped_file *file = find_file(mapped, key->device, key->inode);
+    if (file)
+        file->crowded &= crowded;
+    if (!file) {
+        file = calloc(1, sizeof *file);
+        if (!file)
+            return false;
+        file->key = *key;
+        file->crowded = crowded;
+        HASH_ADD(hh, mapped->files, key, sizeof file->key, file);
+        if (!file->hh.tbl) { /* not added */
+            free(file);
+            return false;
+        }
+    }
+    return remember_name(mapped, name, crowded);
+}
+
+/* Remembers what a process has mapped: all files, or what could be a region (a file with our name,
+ * or one in memory). */
+static enum look look_at(const char *pid, bool all, struct mapped *mapped) {
     char path[64], *line = NULL;
     size_t room = 0;
     struct key last = {0};
-    unsigned mapped = 0;
+    unsigned count = 0; /* of files that could be regions */
     enum look result = LOOK_NOT_MAPPED;
     snprintf(path, sizeof path, "/proc/%s/maps", pid);
     FILE *f = fopen(path, "re");
     if (!f)
         return errno == ENOENT || errno == ESRCH ? LOOK_ABSENT : LOOK_FORBIDDEN;
     errno = 0;
-    while (result == LOOK_NOT_MAPPED && getline(&line, &room, f) > 0) {
+    while (getline(&line, &room, f) > 0) {
         struct key key;
+        char name[96];
         bool memory_file = strstr(line, "/memfd:squall") != NULL;
-        if (!parse_line(line, &key))
+        if (!parse_line(line, &key, name) || !(all || name[0] || memory_file))
             continue;
-        if (file && same(&key, file, name))
-            result = LOOK_MAPPED;
-        if (file || !(key.name[0] || memory_file))
-            continue;
-        mapped += key.device != last.device || key.inode != last.inode; /* of one several pieces */
+        if (name[0] || memory_file) /* of one several pieces */
+            count += key.device != last.device || key.inode != last.inode;
         last = key;
-        struct key number = by_number(key.device, key.inode), named = by_name(key.name);
-        remember(maps, &number, mapped > MAPPED_MOST);
-        if (key.name[0])
-            remember(maps, &named, mapped > MAPPED_MOST);
+        if (!remember(mapped, &key, name, count > MAPPED_MOST))
+            result = LOOK_FORBIDDEN;
     }
     if (ferror(f) && errno != ESRCH)
         result = LOOK_FORBIDDEN;
@@ -175,7 +218,7 @@ static void scan_all(struct maps *maps) {
     }
     while ((entry = readdir(proc)))
         if (isdigit((unsigned char)entry->d_name[0]) &&
-            look_at(entry->d_name, NULL, NULL, maps) == LOOK_FORBIDDEN)
+            look_at(entry->d_name, false, &maps->all) == LOOK_FORBIDDEN)
             maps->incomplete = true;
     closedir(proc);
 }
@@ -186,12 +229,36 @@ static enum look look_everywhere(struct maps *maps, const struct stat *file, con
         return LOOK_FORBIDDEN;
     if (!maps->scanned)
         scan_all(maps);
-    const struct mapped_file *number = find(maps, by_number(file->st_dev, file->st_ino));
-    const struct mapped_file *named = find(maps, by_name(name));
-    *crowded = (number || named) && !(number && !number->crowded) && !(named && !named->crowded);
-    if (number || named)
+    *crowded = is_crowded(&maps->all, file, name);
+    if (has(&maps->all, file, name))
         return LOOK_MAPPED;
     return maps->incomplete ? LOOK_FORBIDDEN : LOOK_ABSENT;
+}
+
+/* A process that a region names: its maps are read once, however many name it. */
+static enum look look_at_process(struct maps *maps, int32_t pid, const struct stat *file,
+                                 const char *name) {
+    struct process own = {.pid = pid}, *process = NULL;
+    char text[16];
+    if (maps)
+        HASH_FIND(hh, maps->processes, &pid, sizeof pid, process);
+    if (!process) {
+        process = maps ? calloc(1, sizeof *process) : &own;
+        if (!process)
+            return LOOK_FORBIDDEN;
+        process->pid = pid;
+        snprintf(text, sizeof text, "%d", pid);
+        process->look = look_at(text, true, &process->mapped);
+        if (maps)
+            HASH_ADD(hh, maps->processes, pid, sizeof process->pid, process);
+    }
+    enum look look = has(&process->mapped, file, name) ? LOOK_MAPPED : process->look;
+    if (!process->hh.tbl) { /* not kept: nowhere to, or no memory */
+        free_mapped(&process->mapped);
+        if (process != &own)
+            free(process);
+    }
+    return look;
 }
 
 /* Letter of the state and field 22 of /proc/PID/stat. */
@@ -249,49 +316,10 @@ bool state_is_this_boot(const struct region_header *h) {
     return compare_boot(h) == 1;
 }
 
-static bool ends_with(const char *text, const char *end) {
-    size_t a = strlen(text), b = strlen(end);
-    return a >= b && strcmp(text + a - b, end) == 0;
-}
-
-/* True if the same process image's successor left a region beside this one: it called exec. */
-static bool has_successor(const struct region_header *h, const char *path) {
-    char folder[4096], prefix[64];
-    bool found = false;
-    const char *slash = strrchr(path, '/');
-    size_t length = slash ? (size_t)(slash - path) + (slash == path) : 1;
-    if (length >= sizeof folder || h->start_ticks == 0)
-        return false;
-    memcpy(folder, slash ? path : ".", length);
-    folder[length] = 0;
-    DIR *d = opendir(folder);
-    struct dirent *entry;
-    if (!d)
-        return false;
-    snprintf(prefix, sizeof prefix, "squall.%d.%" PRIu64 ".", h->pid, h->start_ticks);
-    while (!found && (entry = readdir(d))) {
-        struct region_header other;
-        if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0 ||
-            !ends_with(entry->d_name, ".region"))
-            continue;
-        int fd = openat(dirfd(d), entry->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-        if (fd < 0)
-            continue;
-        found = pread(fd, &other, sizeof other, 0) == (ssize_t)sizeof other &&
-                memcmp(other.magic, REGION_MAGIC, 8) == 0 && other.pid == h->pid &&
-                other.start_ticks == h->start_ticks && other.random != h->random &&
-                other.pid_namespace == h->pid_namespace && other.start_raw_ns > h->start_raw_ns &&
-                memcmp(other.boot_id, h->boot_id, sizeof other.boot_id) == 0;
-        close(fd);
-    }
-    closedir(d);
-    return found;
-}
-
 /* The process of our own namespace, by number. */
-static enum look look_by_pid(const struct region_header *h, const struct stat *file,
-                             const char *name, bool *alive) {
-    char pid[16], letter = 0;
+static enum look look_by_pid(struct maps *maps, const struct region_header *h,
+                             const struct stat *file, const char *name, bool *alive) {
+    char letter = 0;
     uint64_t start_ticks = 0;
     *alive = false;
     if (h->pid <= 0)
@@ -302,8 +330,7 @@ static enum look look_by_pid(const struct region_header *h, const struct stat *f
     }
     if (letter == 'Z' || letter == 'X')
         return LOOK_ABSENT;
-    snprintf(pid, sizeof pid, "%d", h->pid);
-    enum look look = look_at(pid, file, name, NULL);
+    enum look look = look_at_process(maps, h->pid, file, name);
     /* The number was given again; but in a time namespace the start only looks different. */
     if (h->start_ticks && start_ticks != h->start_ticks && look != LOOK_MAPPED)
         return LOOK_ABSENT;
@@ -321,7 +348,7 @@ struct state state_of(struct maps *maps, const struct region_header *h, const st
     folder_region_name(h, name, sizeof name);
     if (compare_boot(h) != 0) { /* after another boot nothing of it runs */
         if (ours && h->pid_namespace == ours)
-            look = look_by_pid(h, file, name, &alive);
+            look = look_by_pid(maps, h, file, name, &alive);
         else
             look = look_everywhere(maps, file, name, &s.crowded);
         /* A namespace beside or above ours is out of sight. */
@@ -335,7 +362,7 @@ struct state state_of(struct maps *maps, const struct region_header *h, const st
         s.state = PROFILE_RUNNING;
     else if (alive && look == LOOK_NOT_MAPPED)
         s.state = PROFILE_REPLACED;
-    else if (path && has_successor(h, path))
+    else if (path && has_heir(maps ? &maps->heirs : NULL, h, path))
         s.state = PROFILE_REPLACED;
     else if (look == LOOK_FORBIDDEN)
         s.state = PROFILE_UNKNOWN;

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -205,12 +206,65 @@ static void tells_running_from_dead(void **state) {
     region_build_close(&b);
 }
 
+enum { IMAGES = 60 };
+
+struct images {
+    unsigned replaced, died;
+    uint64_t last;
+};
+
+static int count_images(void *data, const struct profile_file *file) {
+    struct images *images = data;
+    images->replaced += file->state == PROFILE_REPLACED;
+    if (file->state == PROFILE_DIED) {
+        images->died++;
+        images->last = file->key;
+    }
+    return 0;
+}
+
+/* Many images of one process, one after the other by exec: only the last one's end is its own. Each
+ * file is opened to be read and once to see whose it is, not once for each of the others. */
+static void tells_images_of_one_process(void **state) {
+    struct region_build b;
+    struct images images = {0};
+    char name[128];
+    uint8_t events[65536];
+    unsigned opened = 0;
+    (void)state;
+    assert_int_equal(mkdir(in_folder("images"), 0700), 0);
+    region_build_small(&b, 8);
+    use_own_namespace(&b, 1);
+    b.header->start_ticks = 7; /* not of the first process that there is */
+    for (unsigned i = 1; i <= IMAGES; i++) {
+        b.header->random = i * 0x9e3779b97f4a7c15u; /* names are in no order */
+        b.header->start_raw_ns = i;
+        snprintf(name, sizeof name, "images/squall.1.7.%016llx.region",
+                 (unsigned long long)b.header->random);
+        close(region_build_write(&b, in_folder(name)));
+    }
+    int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    assert_true(inotify_add_watch(watch, in_folder("images"), IN_OPEN) >= 0);
+    assert_int_equal(profile_list(in_folder("images"), count_images, &images), 0);
+    assert_int_equal(images.replaced, IMAGES - 1);
+    assert_int_equal(images.died, 1);
+    assert_int_equal(images.last, b.header->random);
+    for (ssize_t got; (got = read(watch, events, sizeof events)) > 0;)
+        for (ssize_t at = 0; at < got; opened++)
+            at += (ssize_t)sizeof(struct inotify_event) +
+                  ((struct inotify_event *)(void *)(events + at))->len;
+    assert_in_range(opened, IMAGES, 3 * IMAGES);
+    close(watch);
+    region_build_close(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_rows_whole_while_they_are_written),
         cmocka_unit_test(survives_a_cut_under_the_mapping),
         cmocka_unit_test(sum_below_zero_is_no_peak),
         cmocka_unit_test(tells_running_from_dead),
+        cmocka_unit_test(tells_images_of_one_process),
     };
     return cmocka_run_group_tests_name("profile_live", tests, make_folder, remove_folder);
 }
