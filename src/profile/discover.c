@@ -34,32 +34,45 @@ struct search {
     void *data;
     struct profile_unseen *unseen;
     struct profile_found *found; /* one at a time */
-    uint64_t *keys;              /* of those told already */
+    struct profile_region *told; /* those that were given already */
     size_t count, room;
     struct tally *tallies;
     uint64_t own_namespace;
 };
 
-static bool is_known(const struct search *s, uint64_t key) {
+struct profile_region profile_region_of(const struct profile_found *found) {
+    return (struct profile_region){found->key, found->device, found->inode, found->uid};
+}
+
+bool profile_region_same(const struct profile_region *a, const struct profile_region *b) {
+    return a->key == b->key &&
+           (a->uid == b->uid || (a->device == b->device && a->inode == b->inode));
+}
+
+uint64_t profile_region_number(const struct profile_found *found) {
+    return base_mix(found->key + base_mix(found->inode + base_mix(found->device)));
+}
+
+static bool is_known(const struct search *s, const struct profile_region *region) {
     for (size_t i = 0; i < s->count; i++)
-        if (s->keys[i] == key)
+        if (profile_region_same(&s->told[i], region))
             return true;
     return false;
 }
 
 /* True the first time that a region is met. */
-static bool is_new(struct search *s, uint64_t key) {
-    if (is_known(s, key))
+static bool is_new(struct search *s, const struct profile_region *region) {
+    if (is_known(s, region))
         return false;
     if (s->count == s->room) {
         size_t room = s->room ? s->room * 2 : 64;
-        uint64_t *keys = reallocarray(s->keys, room, sizeof *keys);
-        if (!keys)
+        struct profile_region *told = reallocarray(s->told, room, sizeof *told);
+        if (!told)
             return false;
-        s->keys = keys;
+        s->told = told;
         s->room = room;
     }
-    s->keys[s->count++] = key;
+    s->told[s->count++] = *region;
     return true;
 }
 
@@ -84,8 +97,9 @@ static bool is_kernel_thread(int pid) {
 static int look_at_process(struct search *s, int pid) {
     struct profile_error why = {.text = ""};
     int status = profile_find_pid(pid, s->found, &why);
+    struct profile_region region = profile_region_of(s->found);
     if (status == 0)
-        return is_new(s, s->found->key) ? s->each(s->data, s->found) : 0;
+        return is_new(s, &region) ? s->each(s->data, s->found) : 0;
     if (status == -ENOMEM)
         return status;
     if (status == -EMFILE || status == -ENFILE) {
@@ -142,19 +156,37 @@ static bool is_one_too_many(struct search *s, const struct profile_file *file) {
             !count_one(s, user, MOST_OUT_OF_SIGHT));
 }
 
+/* A header may name any process. Its file belongs to whom that process is, was or may become again,
+ * or to root, as which it may have begun. */
+static bool may_belong_to(uint32_t owner, int32_t pid) {
+    char path[64], line[256];
+    unsigned ids[4] = {0};
+    bool may = false;
+    snprintf(path, sizeof path, "/proc/%d/status", pid);
+    FILE *f = fopen(path, "re");
+    while (f && !may && fgets(line, sizeof line, f))
+        if (sscanf(line, "Uid: %u %u %u %u", &ids[0], &ids[1], &ids[2], &ids[3]) == 4)
+            for (unsigned i = 0; i < ARRAY_SIZE(ids); i++)
+                may |= ids[i] == owner || owner == 0;
+    if (f)
+        fclose(f);
+    return may;
+}
+
 static int consider_file(void *data, const struct profile_file *file) {
     struct search *s = data;
     struct source source;
     struct region_header h;
+    struct profile_region region = {file->key, file->device, file->inode, file->uid};
     if (file->packed ||
         (!file->mapped && file->state != PROFILE_RUNNING && file->state != PROFILE_UNKNOWN) ||
-        is_known(s, file->key))
+        is_known(s, &region))
         return 0;
     if (is_one_too_many(s, file)) {
         s->unseen->left_out++;
         return 0;
     }
-    if (!is_new(s, file->key))
+    if (!is_new(s, &region))
         return 0;
     if (source_open(&source, AT_FDCWD, file->path, false, NULL) != 0)
         return 0;
@@ -165,7 +197,7 @@ static int consider_file(void *data, const struct profile_file *file) {
     found_fill(found, &source);
     found->state = file->state;
     if (source_read(&source, 0, &h, sizeof h, NULL) == 0 && s->own_namespace &&
-        h.pid_namespace == s->own_namespace)
+        h.pid_namespace == s->own_namespace && may_belong_to(found->uid, h.pid))
         found->pid = h.pid;
     source_close(&source);
     return s->each(s->data, found);
@@ -199,6 +231,6 @@ int profile_find(int (*each)(void *data, const struct profile_found *found), voi
         free(tally);
     }
     free(s.found);
-    free(s.keys);
+    free(s.told);
     return status;
 }

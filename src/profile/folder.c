@@ -83,6 +83,8 @@ int folder_inspect(struct source *source, struct maps *maps, const char *path, b
     memset(file, 0, sizeof *file);
     int status = fits(snprintf(file->path, sizeof file->path, "%s", path), sizeof file->path);
     file->uid = source->stat.st_uid;
+    file->device = source->stat.st_dev;
+    file->inode = source->stat.st_ino;
     file->bytes = (uint64_t)source->stat.st_blocks * 512;
     file->realtime_ns = file_time(&source->stat);
     file->packed = source_kind(source) == SOURCE_DUMP;

@@ -164,6 +164,8 @@ void found_fill(struct profile_found *found, struct source *source) {
         found->mode = h.configuration.mode;
     }
     found->uid = source->stat.st_uid;
+    found->device = source->stat.st_dev;
+    found->inode = source->stat.st_ino;
     folder_exe(source, found->exe, sizeof found->exe);
 }
 

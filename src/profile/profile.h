@@ -303,7 +303,8 @@ struct profile_file {
     bool unfinished; /* of one that is being written, or that a killed process was writing */
     uint64_t key, run_id, start_ticks;
     int32_t pid;
-    uint32_t uid; /* of the file's owner */
+    uint32_t uid;           /* of the file's owner */
+    uint64_t device, inode; /* of the file */
     uint64_t pid_namespace;
     enum profile_state state;
     bool mapped;          /* by its process; one that is unfinished: it is being written */
@@ -333,6 +334,7 @@ struct profile_found {
     int32_t inner_pid; /* as it numbers itself */
     uint64_t key, run_id, start_ticks, start_realtime_ns;
     uint32_t uid;             /* of the file's owner */
+    uint64_t device, inode;   /* of the file */
     uint32_t mode;            /* enum region_mode */
     enum profile_state state; /* running; unknown where its maps are not ours to read */
     char exe[256];            /* cut if longer */
@@ -341,6 +343,18 @@ struct profile_found {
     bool by_mapping;          /* path is a link of /proc/PID/map_files */
     char root[32];            /* "/proc/PID/root" where it sees other files than we do, else "" */
 };
+
+/* What tells a region from all others. The key alone does not: it is in the file's name, for anybody
+ * to copy. The same key and owner are one region that was reached by two ways, on filesystems that
+ * number a file differently by each. */
+struct profile_region {
+    uint64_t key, device, inode;
+    uint32_t uid;
+};
+struct profile_region profile_region_of(const struct profile_found *found);
+bool profile_region_same(const struct profile_region *a, const struct profile_region *b);
+/* A number for it. */
+uint64_t profile_region_number(const struct profile_found *found);
 
 /* What could not be looked at. */
 struct profile_unseen {

@@ -45,9 +45,10 @@ static struct profile_counters *at(struct watch_history *h, uint32_t i) {
 
 int watch_history_add(struct watch_history *h, const struct watch *w) {
     const struct profile_counters *c = watch_counters(w);
-    if (h->key != watch_found(w)->key) {
+    uint64_t key = profile_region_number(watch_found(w));
+    if (h->key != key) {
         watch_history_free(h);
-        h->key = watch_found(w)->key;
+        h->key = key;
     }
     add_timeline(h, w);
     add_sample(h, age_ns(w), c->large_bytes);

@@ -55,11 +55,14 @@ static int add(struct watch_list *list, const struct profile_found *found) {
 
 static int consider(void *data, const struct profile_found *found) {
     struct search *s = data;
-    for (uint32_t i = 0; i < s->before; i++)
-        if (watch_found(s->list->watches[i])->key == found->key) {
+    struct profile_region region = profile_region_of(found);
+    for (uint32_t i = 0; i < s->before; i++) {
+        struct profile_region known = profile_region_of(watch_found(s->list->watches[i]));
+        if (profile_region_same(&known, &region)) {
             s->seen[i] = true;
             return 0;
         }
+    }
     return add(s->list, found);
 }
 

@@ -201,7 +201,7 @@ void rows_of_list(struct watch_view *v, const struct watch_list *list) {
                                          found->pid);
         if (!row)
             continue;
-        row->key = found->key;
+        row->key = profile_region_number(found);
         row->id = i;
         row->value[0] = found->pid ? (double)found->pid : NAN;
         row->value[2] = watch_seconds(w);

@@ -136,7 +136,10 @@ static enum watch_event check_mapping(struct watch *w) {
     struct profile_error why;
     enum watch_event event = WATCH_NOTHING;
     int status = found ? profile_find_pid(w->found.pid, found, &why) : -ENOMEM;
-    if (status == 0 && found->key != w->found.key) {
+    struct profile_region before = profile_region_of(&w->found), after = before;
+    if (status == 0)
+        after = profile_region_of(found);
+    if (!profile_region_same(&before, &after)) {
         free(w->successor);
         w->successor = found;
         found = NULL;

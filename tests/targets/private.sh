@@ -13,14 +13,14 @@ public
 install -m 755 "$SQUALL_BIN" "$TMPDIR/squall"
 export SQUALL_LIB XDG_RUNTIME_DIR=
 uid=65534
-as_user() { setpriv --reuid=$uid --regid=$uid --clear-groups "$@"; }
+as_user=(setpriv --reuid=$uid --regid=$uid --clear-groups)
 its=/dev/shm/squall-$uid ours=/dev/shm/squall-0
 build grower
 
 # ---- a program that root starts and that becomes another user's ----
 # What it leaves in that user's folder is found, packed into root's, and removed.
 run() { "$TMPDIR/squall" run "$@" 2>"$TMPDIR/err"; }
-run -- setpriv --reuid=$uid --regid=$uid --clear-groups "$TMPDIR/grower" >"$TMPDIR/out"
+run -- "${as_user[@]}" "$TMPDIR/grower" >"$TMPDIR/out"
 if [ "$(find $its -type f | wc -l)" = 0 ] && [ "$(find $ours -name 'squall.*.squall' | wc -l)" = 1 ] &&
     grep -q "recorded in $ours/squall\..*\.squall" "$TMPDIR/err"; then
     ok "run: another user's region becomes root's dump"
@@ -33,7 +33,7 @@ same("blocks", [total(sites(p, "step"), "allocs") > 0 for p in load(argument(1))
 rm -rf $its $ours
 
 # What bears the run's id but no name that the library gives is not the library's: it stays.
-run --quiet -o "$TMPDIR/dump" -- setpriv --reuid=$uid --regid=$uid --clear-groups \
+run --quiet -o "$TMPDIR/dump" -- "${as_user[@]}" \
     bash -c "'$TMPDIR/grower'; cd $its && cp \$(ls squall.*.region | head -n 1) shadow" >"$TMPDIR/out"
 if [ "$(ls -A $its)" = shadow ] && [ -s "$TMPDIR/dump" ]; then
     ok "run: takes regions by their names only"
@@ -58,9 +58,9 @@ except BlockingIOError:
 P
 }
 mkdir -m 700 "$TMPDIR/victim"
-as_user mkdir -m 700 $its
-as_user ln -s "$TMPDIR/victim" /dev/shm/squall-4242
-as_user mkdir -m 700 /dev/shm/squall-4243
+"${as_user[@]}" mkdir -m 700 $its
+"${as_user[@]}" ln -s "$TMPDIR/victim" /dev/shm/squall-4242
+"${as_user[@]}" mkdir -m 700 /dev/shm/squall-4243
 [ "$(opened $its "$TMPDIR/squall" ps)" != 0 ] && ok "ps: looks into a user's folder" ||
     not_ok "ps: looks into a user's folder" "not opened"
 for command in ps "metrics --once"; do
@@ -77,7 +77,7 @@ rm -rf /dev/shm/squall-* "${TMPDIR:?}/victim"
 # A process has a file mapped that is called like a region, and its folder changes places with a link, on and on.
 install -d -o $uid "$TMPDIR/home"
 mkdir -p "$TMPDIR/victim" && : >"$TMPDIR/victim/squall.region"
-as_user /usr/bin/python3 -c '
+"${as_user[@]}" /usr/bin/python3 -c '
 import ctypes, mmap, os, sys
 os.chdir(sys.argv[1])
 os.mkdir("its")
@@ -101,4 +101,49 @@ fi
 kill -9 $swapper
 wait $swapper 2>/dev/null
 rm -rf "${TMPDIR:?}/victim" "${TMPDIR:?}/home"
+
+# ---- who copies what a name tells ----
+# In a folder that all share a region's key can be read from its name: another user, whose process stands
+# earlier in /proc, has one with the same key mapped, and lays one there that names that process.
+shared=$TMPDIR/shared
+mkdir -m 1777 "$shared"
+install -d -o $uid "$TMPDIR/home"
+"${as_user[@]}" env SQUALL_DIR="$TMPDIR/home" LD_PRELOAD="$SQUALL_LIB" "$TMPDIR/grower" >"$TMPDIR/out"
+"${as_user[@]}" /usr/bin/python3 -c '
+import glob, mmap, os, struct, sys
+home, shared = sys.argv[1:]
+while not (found := glob.glob(shared + "/squall.*.region")):
+    pass
+pid, start, key = found[0].split("/")[-1].split(".")[1:4]
+region = bytearray(open(glob.glob(home + "/squall.*.region")[0], "rb").read())
+def write(path, key, pid, start):
+    struct.pack_into("<Q", region, 48, key)
+    struct.pack_into("<i", region, 80, pid)
+    struct.pack_into("<Q", region, 96, start)
+    struct.pack_into("<I", region, 248, 0)  # ended
+    with open(path, "w+b") as f:
+        f.write(region)
+        os.chmod(path, 0o644)
+        return mmap.mmap(f.fileno(), 8192)
+kept = write(home + "/squall.copy.region", int(key, 16), os.getpid(), 0)
+write(shared + "/squall.named.region", 12345, int(pid), int(start))
+open(home + "/ready", "w").close()
+sys.stdin.read()' "$TMPDIR/home" "$shared" < <(exec sleep 1000) &
+copier=$!
+SQUALL_DIR=$shared LD_PRELOAD=$SQUALL_LIB sleep 1000 &
+victim=$!
+until [ -e "$TMPDIR/home/ready" ]; do kill -0 $copier || break; done
+"$TMPDIR/squall" ps --json >"$TMPDIR/json"
+SQUALL_DIR=$shared "$TMPDIR/squall" metrics --once >"$TMPDIR/metrics" 2>"$TMPDIR/err"
+check "ps: who copies a key hides nobody" "$TMPDIR/json" $victim $copier <<<'import json, sys
+from squall import *
+same("processes", sorted(p["pid"] for p in json.load(open(argument(1)))["processes"]), sorted(map(int, sys.argv[2:])))'
+grep -q "^squall_process_info{pid=\"$victim\",program=\"sleep\".*uid=\"0\"" "$TMPDIR/metrics" &&
+    ok "metrics: who copies a key hides nobody" || not_ok "metrics" "$(grep process_info "$TMPDIR/metrics")"
+setpriv --reuid=4242 --regid=4242 --clear-groups env SQUALL_DIR="$shared" "$TMPDIR/squall" ps --json >"$TMPDIR/json"
+check "ps: a region names no process of another user" "$TMPDIR/json" $uid <<<'import json, sys
+from squall import *
+same("processes", [(p["uid"], p["pid"]) for p in json.load(open(argument(1)))["processes"]], [(int(argument(2)), None)])'
+kill -9 $victim $copier
+wait $victim $copier 2>/dev/null
 finish

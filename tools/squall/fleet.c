@@ -99,7 +99,7 @@ static bool has_place(struct fleet *f) {
 
 static void describe(struct fleet_process *p, const struct profile_found *found) {
     struct fleet_figures *own = &p->own;
-    p->key = found->key;
+    p->region = profile_region_of(found);
     p->pid = found->pid;
     memcpy(p->exe, found->exe, sizeof p->exe);
     p->exe[sizeof p->exe - 1] = 0;
@@ -107,7 +107,7 @@ static void describe(struct fleet_process *p, const struct profile_found *found)
         snprintf(own->pid, sizeof own->pid, "%d", found->pid);
     else /* others may number themselves the same */
         snprintf(own->pid, sizeof own->pid, "%d@%08" PRIx32, found->inner_pid,
-                 (uint32_t)(found->key >> 32));
+                 (uint32_t)(profile_region_number(found) >> 32));
     own->shown = (struct render_metrics_process){
         .pid = own->pid,
         .program = base_name(p->exe),
@@ -172,8 +172,9 @@ static void let_go_of(struct fleet *f, const struct profile_found *found) {
 
 static int consider(void *data, const struct profile_found *found) {
     struct fleet *f = data;
+    struct profile_region region = profile_region_of(found);
     for (uint32_t i = 0; i < f->count; i++)
-        if (f->processes[i]->key == found->key)
+        if (profile_region_same(&f->processes[i]->region, &region))
             return 0;
     let_go_of(f, found);
     return add(f, found);

@@ -58,7 +58,7 @@ struct fleet_site {
 
 struct fleet_process {
     struct watch *watch; /* NULL once it ended */
-    uint64_t key;
+    struct profile_region region;
     int pid;
     char exe[256];
     struct fleet_figures *figures; /* its own or those of the others */
