@@ -148,4 +148,22 @@ from squall import *
 same("processes", [(p["uid"], p["pid"]) for p in json.load(open(argument(1)))["processes"]], [(int(argument(2)), None)])'
 kill -9 $victim $copier
 wait $victim $copier 2>/dev/null
+
+# ---- a name that somebody has taken for what root writes ----
+region=$(find "$TMPDIR/home" -name 'squall.*.region' | head -n 1)
+write() { timeout 20 "$TMPDIR/squall" export --format csv -o "$1" "$region" 2>"$TMPDIR/err"; }
+"${as_user[@]}" mkfifo /dev/shm/taken
+write /dev/shm/taken
+[ $? = 1 ] && grep -q 'Permission denied' "$TMPDIR/err" && ok "export: not into somebody's pipe" ||
+    not_ok "export: not into somebody's pipe" "$(cat "$TMPDIR/err")"
+mkfifo /dev/shm/own
+cat /dev/shm/own >"$TMPDIR/csv" &
+write /dev/shm/own
+wait $!
+[ -s "$TMPDIR/csv" ] && ok "export: into a pipe of one's own" || not_ok "export: into a pipe" "$(cat "$TMPDIR/err")"
+ln -s /proc/self/fd/1 "$TMPDIR/stream"
+write "$TMPDIR/stream" >"$TMPDIR/streamed"
+cmp -s "$TMPDIR/csv" "$TMPDIR/streamed" && [ -L "$TMPDIR/stream" ] && ok "export: into its own stream, a file" ||
+    not_ok "export: into its own stream" "$(ls -l "$TMPDIR/stream" "$TMPDIR/streamed")"
+write /dev/null && [ -c /dev/null ] && ok "export: into a device" || not_ok "export: into a device" "$(cat "$TMPDIR/err")"
 finish
