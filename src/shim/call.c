@@ -220,11 +220,15 @@ void call_end(struct shim_self *self, struct call_frame *f, uint64_t now, uint64
     uint32_t at = 0;
     struct shim_call *call = find_own(p, (uint64_t)f, &at);
     uint32_t level = call ? stop_running(call, now) : 0;
-    set_cost(f, now, &cost);
-    call_rows_add(f->call, f, result, &cost);
-    if (f->level)
-        call_rows_add_level(f->call, f->level, level, result->consumed, &cost);
-    call_serve_end(self, f, call, value, result, &cost);
+    if (UNLIKELY(f->is_odd)) {
+        call_doubt(f);
+    } else {
+        set_cost(f, now, &cost);
+        call_rows_add(f->call, f, result, &cost);
+        if (f->level)
+            call_rows_add_level(f->call, f->level, level, result->consumed, &cost);
+        call_serve_end(self, f, call, value, result, &cost);
+    }
     if (call)
         forget(p, at, false);
     (*self->slot)->codec_call = p->call_depth ? p->calls[p->call_depth - 1].row : 0;

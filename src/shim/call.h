@@ -41,8 +41,10 @@ struct call_frame {
     uint32_t source_block, out_block; /* of blocks, 0 = none */
     uint32_t context_number;
     uint16_t epoch;
-    uint8_t is_timed, reserved0;
-    uint64_t reserved[5];
+    uint8_t is_timed;
+    uint8_t is_odd; /* its arguments make no sense: no call of what it is named after */
+    uint64_t readable, readable_size; /* 8 bytes can be read at these, found in this passage */
+    uint64_t reserved[3];
 };
 _Static_assert(sizeof(struct call_frame) == 320, "the stub makes room for it");
 

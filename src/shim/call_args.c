@@ -1,27 +1,18 @@
 /* Arguments and results by shape, see codec_table.h. */
 #include "call_internal.h"
 
-/* Codecs check for NULL; what else they would follow, we may. */
-#define LOWEST 4096u
 #define ISAL_END_OF_STREAM 56u /* in struct isal_zstream */
 
-static uint64_t argument(const struct call_frame *f, unsigned i) {
-    return i < 6 ? f->args[i] : f->stack_args[i - 6];
+/* What is larger is a pointer, or noise. Capacities as arguments may be: "as much as you like". */
+#define SIZE_MOST (1ull << 40)
+/* From here on what a call says that it read and wrote is looked for. It takes milliseconds. */
+#define SIZE_MUCH (16ull << 20)
+
+static uint64_t argument(struct call_frame *f, unsigned i) {
+    return i < 6 ? f->args[i] : call_read(f, (uint64_t)&f->stack_args[i - 6], 8);
 }
 
-static uint64_t read64(uint64_t at) {
-    uint64_t v;
-    __builtin_memcpy(&v, (const void *)at, sizeof v);
-    return v;
-}
-
-static uint32_t read32(uint64_t at) {
-    uint32_t v;
-    __builtin_memcpy(&v, (const void *)at, sizeof v);
-    return v;
-}
-
-static uint64_t read_place(const struct call_frame *f, const struct codec_place *p) {
+static uint64_t read_place(struct call_frame *f, const struct codec_place *p) {
     if (!p->where)
         return 0;
     uint64_t v = argument(f, p->argument);
@@ -29,23 +20,29 @@ static uint64_t read_place(const struct call_frame *f, const struct codec_place 
         return v;
     if (p->where == CODEC_ARGUMENT_32)
         return (int32_t)v < 0 ? 0 : (uint32_t)v;
-    if (v < LOWEST)
+    if (!v) /* codecs check for that */
         return 0;
+    uint64_t first = call_read(f, v + p->offset, p->where == CODEC_FIELD_32 ? 4 : 8), other;
     switch (p->where) {
-    case CODEC_FIELD:
-        return read64(v + p->offset);
-    case CODEC_FIELD_32:
-        return read32(v + p->offset);
     case CODEC_FIELD_PLUS:
-        return read64(v + p->offset) + read64(v + p->other);
-    default: {
-        uint64_t all = read64(v + p->offset), used = read64(v + p->other);
-        return all > used ? all - used : 0;
-    }
+        return first + call_read(f, v + p->other, 8);
+    case CODEC_FIELD_MINUS:
+        other = call_read(f, v + p->other, 8);
+        return first > other ? first - other : 0;
+    default:
+        return first;
     }
 }
 
-void call_args_read(struct call_frame *f) {
+static bool is_field(const struct codec_place *p) {
+    return p->where >= CODEC_FIELD;
+}
+
+static bool makes_sense(uint64_t at, uint64_t size) {
+    return !size || !at || call_is_pointer(at);
+}
+
+bool call_args_read(struct call_frame *f) {
     const struct codec_shape *s = f->function->shape;
     f->source = read_place(f, &s->source);
     f->source_size = read_place(f, &s->source_size);
@@ -54,6 +51,9 @@ void call_args_read(struct call_frame *f) {
     f->context = read_place(f, &s->context);
     if (s->produced_grows)
         f->produced = read_place(f, &s->produced);
+    return !f->is_odd && f->source_size < SIZE_MOST &&
+           (f->capacity < SIZE_MOST || !is_field(&s->capacity)) &&
+           makes_sense(f->source, f->source_size) && makes_sense(f->destination, f->capacity);
 }
 
 static bool is_failure(const struct codec_shape *s, uint64_t v) {
@@ -78,15 +78,11 @@ static bool is_failure(const struct codec_shape *s, uint64_t v) {
     }
 }
 
-static bool is_field(const struct codec_place *p) {
-    return p->where >= CODEC_FIELD;
-}
-
 static uint64_t less(uint64_t before, uint64_t after) {
     return before > after ? before - after : 0;
 }
 
-static uint64_t find_produced(const struct call_frame *f, uint64_t value) {
+static uint64_t find_produced(struct call_frame *f, uint64_t value) {
     const struct codec_shape *s = f->function->shape;
     if (s->produced.where) {
         /* libdeflate: who does not ask how much wants all of it. */
@@ -100,7 +96,7 @@ static uint64_t find_produced(const struct call_frame *f, uint64_t value) {
     return is_field(&s->capacity) ? less(f->capacity, read_place(f, &s->capacity)) : 0;
 }
 
-static uint64_t find_consumed(const struct call_frame *f) {
+static uint64_t find_consumed(struct call_frame *f) {
     const struct codec_shape *s = f->function->shape;
     if (!is_field(&s->source_size))
         return f->source_size;
@@ -108,7 +104,7 @@ static uint64_t find_consumed(const struct call_frame *f) {
     return s->source_is_told ? after : less(f->source_size, after);
 }
 
-static bool is_finish(const struct call_frame *f, uint64_t value, const struct call_result *r) {
+static bool is_finish(struct call_frame *f, uint64_t value, const struct call_result *r) {
     switch (f->function->finish) {
     case CODEC_FINISH_ALWAYS:
         return true;
@@ -121,8 +117,7 @@ static bool is_finish(const struct call_frame *f, uint64_t value, const struct c
     case CODEC_FINISH_0_IF_END:
         return value == 0 && (uint32_t)f->args[3] == 2;
     case CODEC_FINISH_ISAL:
-        return r->produced < f->capacity && f->args[0] >= LOWEST &&
-               *(const uint16_t *)(f->args[0] + ISAL_END_OF_STREAM);
+        return r->produced < f->capacity && call_read(f, f->args[0] + ISAL_END_OF_STREAM, 2);
     case CODEC_FINISH_BROTLI:
         return (uint32_t)f->args[1] == 2 && r->produced < f->capacity;
     default:
@@ -130,12 +125,30 @@ static bool is_finish(const struct call_frame *f, uint64_t value, const struct c
     }
 }
 
-void call_args_result(const struct call_frame *f, uint64_t value, struct call_result *r) {
+/* Where buffer and size are known, the end of what was read or written is memory. */
+static bool is_there(struct call_frame *f, uint64_t at, uint64_t size) {
+    return size < SIZE_MUCH || (size < SIZE_MOST && (!at || call_can_read(f, at, size)));
+}
+
+static bool is_plausible(struct call_frame *f, const struct call_result *r) {
+    const struct codec_shape *s = f->function->shape;
+    if (s->produced.where && s->capacity.where && r->produced > f->capacity)
+        return false;
+    if (s->source_is_told && r->consumed > f->source_size)
+        return false;
+    return is_there(f, f->source, r->consumed) && is_there(f, f->destination, r->produced);
+}
+
+void call_args_result(struct call_frame *f, uint64_t value, struct call_result *r) {
     r->failed = is_failure(f->function->shape, value);
     r->consumed = r->produced = 0;
+    f->readable_size = 0;
     if (codec_moves_data(f->function) || f->function->kind == CODEC_END) {
         r->consumed = find_consumed(f);
         r->produced = r->failed ? 0 : find_produced(f, value);
     }
     r->finished = !r->failed && is_finish(f, value, r);
+    f->is_odd |= !is_plausible(f, r);
+    if (f->capacity >= SIZE_MOST)
+        f->capacity = 0;
 }

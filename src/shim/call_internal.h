@@ -38,18 +38,43 @@ void call_end(struct shim_self *self, struct call_frame *f, uint64_t now, uint64
 /* The newest call of the stack that we are on is passed by an exception. */
 void call_unwound(struct shim_self *self, uint64_t here);
 
+/* ---- call_read.c: what arguments point to ---- */
+
+/* It may be one as far as its number goes. */
+INLINE bool call_is_pointer(uint64_t at) {
+    return at >= 4096 && at < 1ull << 47;
+}
+/* Whether the first and the last of `size` bytes can be read now: all, if they are few. */
+bool call_can_read(struct call_frame *f, uint64_t at, uint64_t size);
+union call_unaligned {
+    uint64_t of_8;
+    uint32_t of_4;
+    uint16_t of_2;
+} __attribute__((packed, may_alias));
+/* The number of 2, 4 or 8 bytes there; where it cannot be read 0, and the call is odd. */
+INLINE uint64_t call_read(struct call_frame *f, uint64_t at, unsigned size) {
+    const union call_unaligned *from = (const void *)at;
+    if (UNLIKELY(at - f->readable >= f->readable_size) && !call_can_read(f, at, size)) {
+        f->is_odd = 1;
+        return 0;
+    }
+    return size == 8 ? from->of_8 : size == 4 ? from->of_4 : from->of_2;
+}
+/* The call is odd, and lost. */
+void call_doubt(const struct call_frame *f);
+
 /* ---- call_args.c: by the function's shape ---- */
 
-/* Source, destination and their sizes, before the call. */
-void call_args_read(struct call_frame *f);
+/* Source, destination and their sizes, before the call. False: they make no sense. */
+bool call_args_read(struct call_frame *f);
 
 struct call_result {
     uint64_t consumed, produced;
     bool failed;
     bool finished; /* the message is complete */
 };
-/* After it, with `value` returned. */
-void call_args_result(const struct call_frame *f, uint64_t value, struct call_result *r);
+/* After it, with `value` returned. The frame's is_odd: the rest makes no sense. */
+void call_args_result(struct call_frame *f, uint64_t value, struct call_result *r);
 
 /* ---- call_rows.c ---- */
 

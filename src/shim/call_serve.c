@@ -223,9 +223,9 @@ static uint64_t message_of(const struct context *c) {
 
 /* liblzma takes a stream that was not ended for the next one, with its memory. */
 #define LZMA_INTERNAL 56u /* in lzma_stream; 0 = there is nothing yet */
-static bool is_restarted(const struct call_frame *f) {
-    return f->function->codec == CODEC_LZMA && f->context >= 4096 &&
-           *(const uint64_t *)(f->context + LZMA_INTERNAL) && context_find(f->context);
+static bool is_restarted(struct call_frame *f) {
+    return f->function->codec == CODEC_LZMA && context_find(f->context) &&
+           call_read(f, f->context + LZMA_INTERNAL, 8);
 }
 
 static struct context *begin_in_context(struct call_frame *f, uint32_t direction) {
@@ -308,10 +308,10 @@ static void bind(struct block *b, struct context *c) {
 }
 
 /* The program gave zlib memory out of a large block that it took before: nginx's pool. */
-static void find_handed_over(const struct call_frame *f, struct context *c) {
-    if (f->function->codec != CODEC_ZLIB || f->context < 4096)
+static void find_handed_over(struct call_frame *f, struct context *c) {
+    if (f->function->codec != CODEC_ZLIB)
         return;
-    uint32_t row = block_find(*(const uint64_t *)(f->context + ZLIB_STATE));
+    uint32_t row = block_find(call_read(f, f->context + ZLIB_STATE, 8));
     struct block *b = row ? block_at(row) : NULL;
     struct region_large *l = b && !b->roles ? large_of(b) : NULL;
     if (!l || b->size > HANDED_OVER_MOST)
@@ -345,8 +345,8 @@ static void end_making(struct call_frame *f, struct shim_call *call, uint64_t va
     }
     if (is_create) {
         uint64_t made = f->function->shape->result == CODEC_RETURNS_POINTER ? value : 0;
-        if (!made && f->args[0] >= 4096)
-            made = *(const uint64_t *)f->args[0]; /* stored where argument 0 points */
+        if (!made && f->args[0])
+            made = call_read(f, f->args[0], 8); /* stored where argument 0 points */
         c = made ? make_context(made, f, direction) : NULL;
         if (c)
             bind_made(call, c);

@@ -109,14 +109,14 @@ _Static_assert(offsetof(struct call_frame, after) == 72 &&
  * and from there on what the caller has on its stack. */
 enum { AT_BP = 0, AT_NUMBER = 1, AT_PC = 2, AT_STACK = 3 };
 
-/* Words of arguments on the stack: no function of the table has more than 7, of the user's nobody
- * knows: it may take a struct by value. */
+/* Words of arguments on the stack: no function of the table has more than 7; of the user's, and of
+ * what may only have the name, nobody knows: it may take a struct by value. */
 #define WORDS_KNOWN 8
 #define WORDS_USER 128
 
 /* How many words behind the return address can be copied: memory may end there. */
 static uint32_t count_words(struct shim_private *p, const struct codec_function *f, uint64_t at) {
-    uint32_t wanted = f->entry ? WORDS_KNOWN : WORDS_USER;
+    uint32_t wanted = f->entry && !RELAXED_LOAD(&f->is_doubtful) ? WORDS_KNOWN : WORDS_USER;
     uint64_t last = at + wanted * 8 - 1;
     if (at / PEEK_PAGE == last / PEEK_PAGE || unwind_owns(p->unwind, last) ||
         peek_can_read(last & ~7ull))
@@ -133,7 +133,10 @@ static long enter(struct shim_self *self, struct call_frame *f,
     call_clear(f);
     f->function = function;
     f->stack_args = bp + AT_STACK;
-    call_args_read(f);
+    if (!call_args_read(f)) {
+        call_doubt(f);
+        return -1;
+    }
     const struct unwind_start at = {
         .pc = bp[AT_PC], .sp = (uint64_t)(bp + AT_STACK), .bp = bp[AT_BP]};
     if (!call_begin(self, f, &at, outer))

@@ -168,8 +168,10 @@ static void collect(void *data, const struct codec_symbol *symbol) {
     }
     struct codec_function *known = &ranges->functions[finding->first];
     for (uint32_t i = 0; i < finding->count; i++)
-        if (known[i].start == symbol->start)
+        if (known[i].start == symbol->start) {
+            known[i].is_doubtful &= symbol->is_local;
             return; /* another version or name of it, or the same in another table */
+        }
     const struct codec_entry *e = symbol->entry;
     struct codec_function *f = &known[finding->count++];
     base_zero(f, sizeof *f);
@@ -180,6 +182,7 @@ static void collect(void *data, const struct codec_symbol *symbol) {
     f->direction = e ? e->direction : (uint8_t)CODEC_COMPRESS;
     f->kind = e ? e->kind : (uint8_t)CODEC_ONE_SHOT;
     f->is_common = e && e->is_common;
+    f->is_doubtful = symbol->is_local;
     f->shape = codec_table_shape(e);
     if (e)
         set_context_use(f);

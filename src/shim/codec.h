@@ -42,6 +42,8 @@ struct codec_function {
     bool starts_message; /* what its context did before is complete */
     bool has_detour;
     bool is_mark; /* the program's own, see mark.h */
+    /* Perhaps only of the name: a local function, or one whose calls made no sense. */
+    bool is_doubtful;
 };
 
 /* Its calls carry data of messages; the others make, prepare or end contexts. */

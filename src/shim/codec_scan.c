@@ -41,6 +41,11 @@ static bool is_function(const Elf64_Sym *s) {
            s->st_shndx != SHN_ABS && s->st_shndx != SHN_COMMON && s->st_value;
 }
 
+static bool is_local(const Elf64_Sym *s) {
+    return ELF64_ST_BIND(s->st_info) == STB_LOCAL &&
+           ELF64_ST_VISIBILITY(s->st_other) == STV_DEFAULT;
+}
+
 /* Hand-written code may have no size: it goes up to the next symbol. */
 static uint64_t size_of(const struct table *t, const Elf64_Sym *symbol) {
     uint64_t next = UINT64_MAX;
@@ -66,7 +71,8 @@ static void look_at(const struct codec_scan *scan, const struct table *t, const 
                                  .size = size_of(t, symbol),
                                  .entry = entry,
                                  .name = name,
-                                 .name_length = length};
+                                 .name_length = length,
+                                 .is_local = is_local(symbol)};
     scan->each(scan->data, &found);
 }
 

@@ -13,6 +13,9 @@ struct codec_symbol {
     const struct codec_entry *entry; /* NULL: it matches one of the user's patterns */
     const char *name;                /* good during the call only, not ended by a zero */
     size_t name_length;
+    /* A function of one source file, as far as can be seen: its arguments may be what its compiler
+     * made of them. What the linker made local is hidden, or by a version script looks the same. */
+    bool is_local;
 };
 
 struct codec_scan {

@@ -276,6 +276,13 @@ enum { MMAP, MUNMAP, MREMAP, COUNT };
 static struct codec_function functions[COUNT];
 static struct detour_room rooms[COUNT];
 static uint64_t libc_start, libc_end;
+uint64_t mapping_changes;
+
+/* What was there may be gone. After the call: what is found in between is found by the kernel. */
+static void tell_change(void) {
+    if (RELAXED_LOAD(&mapping_changes))
+        RELAXED_ADD(&mapping_changes, 1);
+}
 
 /* The C library's own mappings are its malloc's and its threads' stacks. */
 static bool is_libc(uint64_t caller) {
@@ -291,6 +298,8 @@ void *seen_mmap(void *address, size_t size, int protection, int flags, int fd, l
     struct shim_self *self = &shim_self;
     void *p =
         ((map_function *)functions[MMAP].original)(address, size, protection, flags, fd, offset);
+    if (flags & MAP_FIXED)
+        tell_change();
     if (p == (void *)-1 || shim.state != SHIM_ON || is_libc(at.pc))
         return p;
     if (flags & MAP_FIXED && has_counted(self))
@@ -309,6 +318,7 @@ int seen_munmap(void *address, size_t size) {
         (uint64_t)address + in_pages(size) > (uint64_t)address)
         take((uint64_t)address, (uint64_t)address + in_pages(size), &taken);
     int result = original(address, size);
+    tell_change();
     settle(&taken, result == 0);
     return result;
 }
@@ -329,6 +339,7 @@ void *seen_mremap(void *old, size_t old_size, size_t size, int flags, void *addr
         (uint64_t)old + in_pages(old_size) > (uint64_t)old)
         take((uint64_t)old, (uint64_t)old + in_pages(old_size), &taken);
     void *p = original(old, old_size, size, flags, address);
+    tell_change();
     settle(&taken, p != (void *)-1);
     if (p == (void *)-1 || !is_ours)
         return p;
@@ -352,6 +363,18 @@ static void put_detour(const struct module *m, const struct elf_dynamic *d, unsi
     detour_put(m, &functions[i], 1, i, stub, &rooms[i]);
 }
 
+/* Whether somebody stands in for the C library: tcmalloc asks the kernel itself. */
+static bool has_others(const struct link_map *libc) {
+    struct elf_dynamic d;
+    for (const struct link_map *m = elf_first_map(); m; m = m->l_next) {
+        elf_dynamic_of_map(m, &d);
+        if (m != libc &&
+            (elf_symbol(&d, "munmap") || elf_symbol(&d, "mremap") || elf_symbol(&d, "mmap")))
+            return true;
+    }
+    return false;
+}
+
 void mapping_follow(void) {
     struct elf_dynamic d;
     const struct link_map *libc = elf_libc(&d);
@@ -366,4 +389,8 @@ void mapping_follow(void) {
     put_detour(m, &d, MREMAP, "mremap", stub_mremap);
     if (!functions[MUNMAP].refused && !functions[MREMAP].refused)
         put_detour(m, &d, MMAP, "mmap", stub_mmap);
+    bool is_seen = !has_others(libc);
+    for (unsigned i = 0; i < COUNT; i++)
+        is_seen &= functions[i].original && !functions[i].refused;
+    mapping_changes = is_seen;
 }

@@ -16,9 +16,15 @@
 #ifndef SQUALL_SHIM_MAPPING_H
 #define SQUALL_SHIM_MAPPING_H
 
+#include "base/base.h"
+
 /* Once per region; in a forked child it forgets the parent's mappings. Returns 0 or -errno. */
 int mapping_init(void);
 /* At start, while the process has one thread, unless args:off: from now on mappings are seen. */
 void mapping_follow(void);
+
+/* Grows when memory was unmapped or mapped over through the C library, by whomever, its malloc
+ * included. 0: that is not seen. */
+extern uint64_t mapping_changes HIDDEN;
 
 #endif

@@ -63,6 +63,7 @@ extern struct shim shim HIDDEN;
 #define SHIM_CALLS 16u /* codec calls that a thread can be in at once */
 #define SHIM_CALL_BLOCKS 6u
 #define SHIM_NESTED 64u
+#define SHIM_READABLE 16u
 #define SHIM_RECENT_CALLS_BITS 6u
 
 /* A codec call that the thread is in, see call.h. */
@@ -105,6 +106,12 @@ struct shim_private {
         uint32_t row; /* 0 = none */
     } nested[SHIM_NESTED];
     uint32_t last_source, last_output; /* rows of block.h that served the last call */
+    /* Pages that calls of a function were found to be able to read, see call_read.c. */
+    struct {
+        const void *function;
+        uint64_t page;
+        uint64_t stamp, modules; /* of what was there then */
+    } readable[SHIM_READABLE];
     struct shim_call calls[SHIM_CALLS];
     /* Rows of the places that calls came from last, by the upper bits of their hash. */
     struct {
