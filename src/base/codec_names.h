@@ -274,9 +274,9 @@ FN(d, FREE, "LZ4F_readClose", CONTEXT),
 #undef HERE
 
 #define HERE CODEC_SNAPPY
-FN(c, ONE_SHOT, "snappy_compress", SNAPPY_C),
-FN(c, BOUND, "snappy_max_compressed_length", NOTHING),
-FN(d, ONE_SHOT, "snappy_uncompress", SNAPPY_C),
+COMMON(c, ONE_SHOT, "snappy_compress", SNAPPY_C), /* andikleen/snappy-c has others of these names */
+COMMON(c, BOUND, "snappy_max_compressed_length", NOTHING),
+COMMON(d, ONE_SHOT, "snappy_uncompress", SNAPPY_C),
 FN(d, ONE_SHOT, "snappy_validate_compressed_buffer", NOTHING),
 CXX(c, ONE_SHOT, "snappy::Compress", "_ZN6snappy8CompressEPKcm", SNAPPY_STRING),
 CXX(c, ONE_SHOT, "snappy::Compress", "_ZN6snappy8CompressEPNS_6Source", SNAPPY_STREAM),

@@ -190,15 +190,16 @@ static void collect(void *data, const struct codec_symbol *symbol) {
     set_name(f, symbol);
 }
 
-/* A program's own `compress` is no zlib: common names need company. */
+/* A program's own `compress` is no zlib: common names need company; one that is local to its file a
+ * local one's, for beside the library's functions it is another. */
 static void drop_uncertain(struct finding *finding) {
     struct codec_function *f = &ranges->functions[finding->first];
-    uint32_t certain = 0, kept = 0;
+    uint32_t certain = 0, local = 0, kept = 0;
     for (uint32_t i = 0; i < finding->count; i++)
         if (!f[i].is_common)
-            certain |= 1u << f[i].codec;
+            *(f[i].is_doubtful ? &local : &certain) |= 1u << f[i].codec;
     for (uint32_t i = 0; i < finding->count; i++)
-        if (certain >> f[i].codec & 1)
+        if (!f[i].is_common || (f[i].is_doubtful ? local : certain | local) >> f[i].codec & 1)
             f[kept++] = f[i];
     finding->count = kept;
 }

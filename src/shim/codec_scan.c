@@ -41,6 +41,12 @@ static bool is_function(const Elf64_Sym *s) {
            s->st_shndx != SHN_ABS && s->st_shndx != SHN_COMMON && s->st_value;
 }
 
+/* A symbol that names the source file of the local ones behind it. Those that the linker made local
+ * (hidden, or by a version script) GNU's has behind one without a name; lld leaves them hidden. */
+static bool names_file(const struct table *t, const Elf64_Sym *s) {
+    return s->st_name < t->strings_size && t->strings[s->st_name];
+}
+
 static bool is_local(const Elf64_Sym *s) {
     return ELF64_ST_BIND(s->st_info) == STB_LOCAL &&
            ELF64_ST_VISIBILITY(s->st_other) == STV_DEFAULT;
@@ -58,7 +64,8 @@ static uint64_t size_of(const struct table *t, const Elf64_Sym *symbol) {
     return next == UINT64_MAX ? 1 : next - symbol->st_value;
 }
 
-static void look_at(const struct codec_scan *scan, const struct table *t, const Elf64_Sym *symbol) {
+static void look_at(const struct codec_scan *scan, const struct table *t, const Elf64_Sym *symbol,
+                    bool in_file) {
     const char *name = t->strings + symbol->st_name;
     uint64_t room = t->strings_size - symbol->st_name;
     size_t length = 0;
@@ -72,22 +79,24 @@ static void look_at(const struct codec_scan *scan, const struct table *t, const 
                                  .entry = entry,
                                  .name = name,
                                  .name_length = length,
-                                 .is_local = is_local(symbol)};
+                                 .is_local = in_file && is_local(symbol)};
     scan->each(scan->data, &found);
 }
 
 /* A program may have a hundred thousand symbols, so most are passed over by four bytes. */
 static void scan_table(const struct codec_scan *scan, const struct table *t) {
-    bool all = *scan->patterns;
+    bool all = *scan->patterns, in_file = true;
     for (uint64_t i = 0; i < t->count; i++) {
         const Elf64_Sym *s = &t->symbols[i];
         uint32_t word;
+        if (ELF64_ST_TYPE(s->st_info) == STT_FILE)
+            in_file = names_file(t, s);
         if (!is_function(s) || s->st_name >= t->strings_size ||
             t->strings_size - s->st_name < sizeof word)
             continue;
         __builtin_memcpy(&word, t->strings + s->st_name, sizeof word);
         if (all || codec_table_may_begin(word))
-            look_at(scan, t, s);
+            look_at(scan, t, s, in_file);
     }
 }
 

@@ -13,8 +13,8 @@ struct codec_symbol {
     const struct codec_entry *entry; /* NULL: it matches one of the user's patterns */
     const char *name;                /* good during the call only, not ended by a zero */
     size_t name_length;
-    /* A function of one source file, as far as can be seen: its arguments may be what its compiler
-     * made of them. What the linker made local is hidden, or by a version script looks the same. */
+    /* A function of one source file: its arguments may be what its compiler made of them. Not what
+     * the linker made local, as far as that can be told. */
     bool is_local;
 };
 

@@ -160,6 +160,8 @@ static void test_spellings(void **state) {
     assert_null(find("z_ZSTD_compress"));
     assert_true(find("compress")->is_common);
     assert_false(find("deflateInit2_")->is_common);
+    assert_true(find("snappy_uncompress")->is_common);
+    assert_false(find("snappy_validate_compressed_buffer")->is_common);
 }
 
 static void test_cxx_names(void **state) {
