@@ -10,6 +10,7 @@ enum shape {
     CREATES,
     CREATES_REF, /* the context is stored where argument 0 points */
     CONTEXT,
+    INIT, /* the same, but it may fail */
     DCSN,    /* (dst, capacity, src, size …) */
     X_DCSN,  /* (context, dst, capacity, src, size …) */
     X_DC,    /* (context, dst, capacity …): begin, flush, end */
@@ -86,6 +87,7 @@ static const struct codec_shape shapes[] = {
     [CREATES] = {GIVES(POINTER)},
     [CREATES_REF] = {X(F(0, 0)), GIVES(HINT_ERROR)},
     [CONTEXT] = {X(A(0))},
+    [INIT] = {X(A(0)), GIVES(ZERO)},
     [DCSN] = {D(A(0), A(1)), S(A(2), A(3)), GIVES(SIZE_ERROR)},
     [X_DCSN] = {X(A(0)), D(A(1), A(2)), S(A(3), A(4)), GIVES(SIZE_ERROR)},
     [X_DC] = {X(A(0)), D(A(1), A(2)), GIVES(SIZE_ERROR)},

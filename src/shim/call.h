@@ -42,7 +42,8 @@ struct call_frame {
     uint32_t context_number;
     uint16_t epoch;
     uint8_t is_timed;
-    uint8_t is_odd; /* its arguments make no sense: no call of what it is named after */
+    uint8_t is_odd : 1;   /* its arguments make no sense: no call of what it is named after */
+    uint8_t has_made : 1; /* its context, as it began */
     uint64_t readable, readable_size; /* 8 bytes can be read at these, found in this passage */
     uint64_t reserved[3];
 };

@@ -231,6 +231,7 @@ static bool is_restarted(struct call_frame *f) {
 static struct context *begin_in_context(struct call_frame *f, uint32_t direction) {
     const struct codec_function *function = f->function;
     bool is_in_place = function->makes_context && function->kind == CODEC_INIT && !is_restarted(f);
+    f->has_made = is_in_place;
     struct context *c =
         is_in_place ? make_context(f->context, f, direction) : context_find(f->context);
     if (!c && codec_moves_data(function))
@@ -332,24 +333,35 @@ static void bind_made(struct shim_call *call, struct context *c) {
     }
 }
 
+/* Returned, or given in as the program's own struct, or stored where argument 0 points. */
+static uint64_t find_made(struct call_frame *f, uint64_t value) {
+    const struct codec_shape *s = f->function->shape;
+    if (s->result == CODEC_RETURNS_POINTER)
+        return value;
+    return s->context.where == CODEC_ARGUMENT || !f->args[0] ? f->context
+                                                             : call_read(f, f->args[0], 8);
+}
+
 static void end_making(struct call_frame *f, struct shim_call *call, uint64_t value,
                        const struct call_result *r, uint32_t direction) {
     bool is_create = f->function->kind == CODEC_CREATE;
     struct context *c = is_create ? NULL : context_at(f->context_number);
     if (r->failed) {
-        if (c && c->row)
+        if (c && !f->has_made)
+            end_context(c); /* liblzma's: begun anew, it is emptied */
+        else if (c && c->row)
             RELAXED_ADD(&CONTEXT(c->row)->created, -1ull);
-        if (c)
+        if (c && f->has_made)
             context_free(c);
         return;
     }
     if (is_create) {
-        uint64_t made = f->function->shape->result == CODEC_RETURNS_POINTER ? value : 0;
-        if (!made && f->args[0])
-            made = call_read(f, f->args[0], 8); /* stored where argument 0 points */
+        uint64_t made = find_made(f, value);
         c = made ? make_context(made, f, direction) : NULL;
         if (c)
             bind_made(call, c);
+        else if (!made) /* where it is stored cannot be read */
+            region_lose(&shim.region, REGION_LOST_CONTEXTS, 1);
     } else if (c && direction == REGION_COMPRESS) {
         find_handed_over(f, c);
     }
