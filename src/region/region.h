@@ -34,6 +34,16 @@ struct region {
 /* A row of a table; the caller knows that it is committed. */
 #define REGION_ROW(r, table, type, i) (&((type *)(r)->rows[table])[i])
 
+/* Whether a file system (statfs's f_type) copies on write: btrfs, ZFS, bcachefs, NILFS. There a page that
+ * was written back takes another block at its next store, and where none is left that is a SIGBUS, which
+ * MADV_POPULATE_WRITE rules out only until the kernel writes the page. Btrfs may ask for room of a file
+ * that is not to be copied (chattr +C), too: older kernels always, later ones where data and metadata
+ * share it. */
+INLINE bool region_is_refused_on(uint64_t filesystem) {
+    return filesystem == 0x9123683eu || filesystem == 0x2fc12fc1u || filesystem == 0xca451a4eu ||
+           filesystem == 0x3434u;
+}
+
 /* Maps `fd` (or, fd < 0, shared anonymous memory) of `bound` bytes and writes header skeleton
  * (without the magic) and directory. The file has been given its length by the caller. Returns 0 or
  * -errno; nothing is left mapped on failure. */

@@ -109,21 +109,29 @@ static int map_and_start(struct region *r, int fd, uint64_t bound, int (*start)(
     return error;
 }
 
+static int look_at_filesystem(int fd, struct place_found *found) {
+    struct statfs fs;
+    if (base_syscall(SYS_fstatfs, fd, &fs))
+        return 0;
+    if (region_is_refused_on((uint64_t)fs.f_type))
+        return -EMEDIUMTYPE;
+    found->filesystem = (uint64_t)fs.f_type;
+    if (fs.f_type != TMPFS_MAGIC)
+        found->notes |= REGION_NOTE_NOT_TMPFS;
+    return 0;
+}
+
 static int try_file(int folder, const struct place_wish *wish, uint64_t bound, struct region *r,
                     struct place_found *found, int (*start)(struct region *)) {
-    struct statfs fs;
     int fd = (int)base_syscall(SYS_openat, folder, wish->name,
                                O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return fd;
-    int error = (int)base_syscall(SYS_fchmod, fd, wish->perm);
+    int error = look_at_filesystem(fd, found);
+    if (!error)
+        error = (int)base_syscall(SYS_fchmod, fd, wish->perm);
     if (!error)
         error = give_length(fd, r, bound);
-    if (!error && base_syscall(SYS_fstatfs, fd, &fs) == 0) {
-        found->filesystem = (uint64_t)fs.f_type;
-        if (fs.f_type != TMPFS_MAGIC)
-            found->notes |= REGION_NOTE_NOT_TMPFS;
-    }
     if (!error)
         error = map_and_start(r, fd, bound, start);
     base_syscall(SYS_close, fd);

@@ -70,6 +70,8 @@ const char *say_error(int error) {
         return "no descriptor left";
     case EFBIG:
         return "over RLIMIT_FSIZE";
+    case EMEDIUMTYPE: /* a full disk would be a SIGBUS there, see place.c */
+        return "a file system that copies on write";
     case ELOOP:
         return "a symbolic link";
     case EXDEV:

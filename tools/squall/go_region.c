@@ -215,7 +215,14 @@ static int make_file(struct go_file *file, const struct go_target *t, uint64_t s
     file->fd = open(file->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file->fd < 0)
         return -errno;
-    int error = ftruncate(file->fd, (off_t)bound) ? -errno : region_map(&file->region, -1, bound);
+    struct statfs fs;
+    int error = 0;
+    if (fstatfs(file->fd, &fs) == 0 && region_is_refused_on((uint64_t)fs.f_type))
+        error = -EMEDIUMTYPE;
+    else if (ftruncate(file->fd, (off_t)bound))
+        error = -errno;
+    if (!error)
+        error = region_map(&file->region, -1, bound);
     if (error)
         go_region_close(file, true);
     return error;
@@ -252,7 +259,10 @@ int go_region_make(struct go_file *file, const struct go_target *t, const char *
             go_region_close(file, true);
     }
     if (error) {
-        message("%s: %s", file->path, strerror(-error));
+        message("%s: %s", file->path,
+                error == -EMEDIUMTYPE ? "a file system that copies on write: a full disk would end "
+                                        "the program there; choose another (--dir)"
+                                      : strerror(-error));
         return COMMAND_FAILED;
     }
     fill_header(file, t, conf, run_id);
