@@ -1,8 +1,10 @@
 #include "say.h"
 
+#include <asm/termbits.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -18,7 +20,16 @@ void say_init(void) {
     }
 }
 
-/* Still the stream of the start, and writing to it neither blocks nor kills. */
+/* A terminal may stop who writes to it from the background (stty tostop). */
+static bool may_stop(void) {
+    struct termios modes;
+    int32_t group;
+    return base_syscall(SYS_ioctl, 2, TCGETS, &modes) == 0 && modes.c_lflag & TOSTOP &&
+           base_syscall(SYS_ioctl, 2, TIOCGPGRP, &group) == 0 &&
+           (group <= 0 || group != base_syscall(SYS_getpgrp));
+}
+
+/* Still the stream of the start, and writing to it neither blocks nor kills nor stops. */
 static bool is_safe(size_t length) {
     struct stat st;
     struct rlimit limit;
@@ -29,6 +40,8 @@ static bool is_safe(size_t length) {
     if (S_ISREG(st.st_mode) &&
         (base_syscall(SYS_getrlimit, RLIMIT_FSIZE, &limit) ||
          (limit.rlim_cur != RLIM_INFINITY && (uint64_t)st.st_size + length > limit.rlim_cur)))
+        return false;
+    if (S_ISCHR(st.st_mode) && may_stop())
         return false;
     /* POLLERR is what a pipe without a reader says. */
     return base_syscall(SYS_poll, &p, 1, 0) == 1 && p.revents == POLLOUT;
