@@ -3,8 +3,9 @@
 #include "unwind_thread.h"
 
 /* The initial thread's stack. The kernel keeps it one mapping from its bound down to where it was
- * ever touched, and nothing else comes near. Written once, by unwind_find_bounds. */
-static uint64_t initial_hi;
+ * ever touched; what a program maps below (MAP_FIXED) and takes for a stack is another one, and a hole
+ * is between them. Written once, by unwind_find_bounds, which saw all pages from `initial_seen` on. */
+static uint64_t initial_hi, initial_seen;
 static uint64_t initial_thread_pointer;
 #define INITIAL_REACH (120ull << 20) /* the kernel leaves 128 MiB of room for it, or more */
 #define THREAD_REACH (64ull << 20)   /* larger stacks are walked as foreign ones */
@@ -30,6 +31,16 @@ static uint64_t find_floor(uint64_t tp) {
     return floor;
 }
 
+/* Each page from the one of the stack pointer, on which we run, up to what is known. Not from there down:
+ * the kernel would let the stack grow to a page below it that is asked for. */
+static bool extend_initial(struct unwind_thread *t, uint64_t page) {
+    for (uint64_t at = page; at < t->lo; at += PEEK_PAGE)
+        if (!peek_can_read(at))
+            return false;
+    t->lo = page;
+    return true;
+}
+
 /* Extends [lo, hi) down to `sp` if that is the same stack: each page between is there. A thread's
  * stack ends below its thread control block, to which the thread pointer points. The mapping's
  * own end would not do: the kernel joins neighbours, and those may be unmapped while we read. */
@@ -37,15 +48,16 @@ static bool extend(struct unwind_thread *t, uint64_t sp) {
     bool is_initial = t->thread_pointer == initial_thread_pointer;
     uint64_t page = sp & ~(PEEK_PAGE - 1);
     if (!t->hi) {
-        t->lo = t->hi = is_initial ? initial_hi : t->thread_pointer & ~7ull;
+        t->hi = is_initial ? initial_hi : t->thread_pointer & ~7ull;
+        t->lo = is_initial ? initial_seen : t->hi;
         t->floor = is_initial ? 0 : find_floor(t->thread_pointer);
     }
+    if (unwind_is_own(t, sp))
+        return true;
     if (sp >= t->hi || sp < t->floor || t->hi - sp > (is_initial ? INITIAL_REACH : THREAD_REACH))
         return false;
-    if (is_initial) {
-        t->lo = page;
-        return true;
-    }
+    if (is_initial)
+        return extend_initial(t, page);
     for (uint64_t at = (t->lo - 1) & ~(PEEK_PAGE - 1); at >= page; at -= PEEK_PAGE) {
         if (!peek_can_read(at))
             return false;
@@ -83,8 +95,7 @@ bool unwind_owns(struct unwind_thread *t, uint64_t sp) {
 }
 
 /* Upwards from here page by page: what is above the initial stack is not adjacent. */
-static uint64_t find_initial_hi(uint64_t sp) {
-    uint64_t at = sp & ~(PEEK_PAGE - 1);
+static uint64_t find_initial_hi(uint64_t at) {
     for (unsigned i = 0; i < INITIAL_REACH / PEEK_PAGE && peek_can_read(at); i++)
         at += PEEK_PAGE;
     return at - 8; /* walk_near reads the word at a CFA, too */
@@ -92,5 +103,6 @@ static uint64_t find_initial_hi(uint64_t sp) {
 
 void unwind_find_bounds(void) {
     initial_thread_pointer = unwind_thread_pointer();
-    initial_hi = find_initial_hi((uint64_t)__builtin_frame_address(0));
+    initial_seen = (uint64_t)__builtin_frame_address(0) & ~(PEEK_PAGE - 1);
+    initial_hi = find_initial_hi(initial_seen);
 }
