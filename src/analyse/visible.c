@@ -127,7 +127,8 @@ static int say_notes(struct analysis *a) {
          "stacks were walked by libunwind, which may change how the program resolves symbols"},
         {REGION_NOTE_SANDBOX, "sandbox",
          "the program installed a seccomp filter: from then on names of new threads, CPU time and page "
-         "faults of codec calls, and what only files of new modules tell are not visible"},
+         "faults of codec calls, new modules, stacks of coroutines, and what needs more room in the "
+         "region than was there are not visible"},
     };
     int error = 0;
     for (unsigned i = 0; i < ARRAY_SIZE(notes) && !error; i++)

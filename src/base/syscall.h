@@ -3,6 +3,7 @@
 #ifndef SQUALL_BASE_SYSCALL_H
 #define SQUALL_BASE_SYSCALL_H
 
+#include <linux/mman.h>
 #include <sys/syscall.h>
 
 #include "base.h"
@@ -23,22 +24,31 @@ INLINE long base_syscall6(long n, long a, long b, long c, long d, long e, long f
 #error "squall runs on x86-64"
 #endif
 
-/* A sandbox may kill for a call that it does not know. Once the program has made one (sandbox.h), the
- * shim makes no call but those that every malloc makes: others fail as they would by a mild filter.
- * Written once, by the thread that makes the sandbox. */
+/* A sandbox may kill for a call that it does not know, or for an argument. Once the program has made one
+ * (sandbox.h), the shim makes no call but those that every malloc makes, with malloc's arguments: others
+ * fail as they would by a mild filter.
+ *
+ * The word is a futex's: the number of a thread of another process that shares this memory (vfork)
+ * and made the sandbox for itself, until the kernel marks it as dead; BASE_SANDBOX_OWN where it is this
+ * process's. Nobody's number is as large. Written by the thread that makes the sandbox. */
+#define BASE_SANDBOX_OWN 0x3fffffffu
+#define BASE_SANDBOX_DIED 0x40000000u /* FUTEX_OWNER_DIED */
 #ifdef SQUALL_SHIM
 extern uint32_t base_sandboxed __attribute__((visibility("hidden")));
-#define BASE_SANDBOXED RELAXED_LOAD(&base_sandboxed)
+#define BASE_SANDBOXED (RELAXED_LOAD(&base_sandboxed) & ~BASE_SANDBOX_DIED)
 #else
 #define BASE_SANDBOXED 0u
 #endif
 
-INLINE bool base_is_of_malloc(long n) {
-    return n == SYS_mmap || n == SYS_munmap || n == SYS_mprotect || n == SYS_madvise;
+/* By a call's third and fourth argument. */
+INLINE bool base_is_of_malloc(long n, long c, long d) {
+    return n == SYS_munmap || (n == SYS_madvise && c == MADV_DONTNEED) ||
+           (n == SYS_mprotect && c == (PROT_READ | PROT_WRITE)) ||
+           (n == SYS_mmap && c == (PROT_READ | PROT_WRITE) && d == (MAP_PRIVATE | MAP_ANONYMOUS));
 }
 
 INLINE long base_syscall_if(long n, long a, long b, long c, long d, long e, long f) {
-    if (!base_is_of_malloc(n) && UNLIKELY(BASE_SANDBOXED))
+    if (!base_is_of_malloc(n, c, d) && UNLIKELY(BASE_SANDBOXED))
         return -1; /* EPERM */
     return base_syscall6(n, a, b, c, d, e, f);
 }

@@ -24,12 +24,27 @@ static uint64_t step_of(uint64_t bytes) {
 
 /* Backs rows [0, rows) and the rest of their step. MADV_POPULATE_WRITE returns an error where
  * touching the page would be a SIGBUS: full disk, full tmpfs, memory cgroup. */
+static long back(struct region *r, struct region_directory *d, uint64_t rows) {
+    uint64_t first = (RELAXED_LOAD(&d->committed) * d->row_size) & ~4095ull;
+    uint64_t last = rows * d->row_size, step = step_of(last);
+    last = (last + step - 1) / step * step;
+    uint64_t end = (d->capacity * d->row_size + 4095) & ~4095ull;
+    if (last > end)
+        last = end;
+    long error =
+        base_syscall(SYS_madvise, r->base + d->offset + first, last - first, MADV_POPULATE_WRITE);
+    if (error)
+        return error;
+    uint64_t whole = last / d->row_size;
+    raise(&d->committed, whole < d->capacity ? whole : d->capacity);
+    return 0;
+}
+
 int region_commit(struct region *r, enum region_table table, uint64_t rows) {
     struct region_directory *d = &r->directory[table];
     if (rows > d->capacity)
         return -ENOSPC;
-    uint64_t done = RELAXED_LOAD(&d->committed);
-    if (rows <= done)
+    if (rows <= RELAXED_LOAD(&d->committed))
         return 0;
     /* A full disk stays full for a while: do not make a system call of every allocation. */
     uint32_t left = RELAXED_LOAD(&r->refused[table]);
@@ -38,14 +53,7 @@ int region_commit(struct region *r, enum region_table table, uint64_t rows) {
         if (left > 1)
             return -ENOSPC;
     }
-    uint64_t first = (done * d->row_size) & ~4095ull;
-    uint64_t last = rows * d->row_size, step = step_of(last);
-    last = (last + step - 1) / step * step;
-    uint64_t end = (d->capacity * d->row_size + 4095) & ~4095ull;
-    if (last > end)
-        last = end;
-    long error =
-        base_syscall(SYS_madvise, r->base + d->offset + first, last - first, MADV_POPULATE_WRITE);
+    long error = back(r, d, rows);
     if (error) {
         region_lose(r, REGION_LOST_COMMITS, 1);
         RELAXED_STORE(&r->refused[table], 1024);
@@ -53,9 +61,24 @@ int region_commit(struct region *r, enum region_table table, uint64_t rows) {
             r->on_full((int)error);
         return (int)error;
     }
-    uint64_t whole = last / d->row_size;
-    raise(&d->committed, whole < d->capacity ? whole : d->capacity);
     return 0;
+}
+
+/* As much again as is used, within bounds. */
+#define RESERVE_MIN (128u << 10)
+#define RESERVE_MAX (1u << 20)
+void region_reserve(struct region *r) {
+    for (unsigned t = 1; t <= REGION_TABLE_COUNT; t++) {
+        struct region_directory *d = &r->directory[t];
+        uint64_t done = RELAXED_LOAD(&d->committed), used = RELAXED_LOAD(&d->used), more = used;
+        if (more < RESERVE_MIN / d->row_size)
+            more = RESERVE_MIN / d->row_size;
+        if (more > RESERVE_MAX / d->row_size)
+            more = RESERVE_MAX / d->row_size;
+        uint64_t rows = used + more < d->capacity ? used + more : d->capacity;
+        if (done && rows > done)
+            back(r, d, rows);
+    }
 }
 
 int region_open(struct region *r, enum region_table table) {

@@ -55,6 +55,10 @@ void region_publish(struct region *r);
 /* Backs rows [0, rows) of a table without taking them. Returns 0 or -errno (counted). */
 int region_commit(struct region *r, enum region_table table, uint64_t rows);
 
+/* Backs more of each open table than is used, before this cannot be done any more. What fails is not
+ * counted: it will be where it is needed. */
+void region_reserve(struct region *r);
+
 /* Commits a table's first step and lets readers see its row 0. Returns 0 or -errno. */
 int region_open(struct region *r, enum region_table table);
 

@@ -299,8 +299,9 @@ bool shim_enter_region_slow(struct shim_self *self) {
 
 /* By a single bit: what else is in the notes was there before the first tick. */
 static void note_sandbox(void) {
-    if (UNLIKELY(BASE_SANDBOXED))
-        __atomic_fetch_or(&shim.region.header->notes, REGION_NOTE_SANDBOX, __ATOMIC_RELAXED);
+    uint32_t note = sandbox_note();
+    if (UNLIKELY(note))
+        __atomic_fetch_or(&shim.region.header->notes, note, __ATOMIC_RELAXED);
 }
 
 static void record_tick(void) {

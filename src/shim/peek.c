@@ -5,7 +5,6 @@
 #include "peek.h"
 
 #include <errno.h>
-#include <linux/mman.h>
 
 #include "base/syscall.h"
 
@@ -19,9 +18,6 @@ static uint32_t refused; /* process_vm_readv is: written once, by any thread */
 /* A signal set is copied in before `how` is looked at, and no `how` is ~0: nothing is changed. Any
  * other answer than that one is a sandbox's, which did not look. */
 bool peek_can_read(uint64_t address) {
-    if (UNLIKELY(BASE_SANDBOXED)) /* since Linux 5.14; it fails where reading would */
-        return !base_syscall(SYS_madvise, address & ~(PEEK_PAGE - 1), PEEK_PAGE,
-                             MADV_POPULATE_READ);
     return base_syscall(SYS_rt_sigprocmask, ~0l, address, 0, 8) == -EINVAL;
 }
 
@@ -68,7 +64,7 @@ static size_t read_pages(uint8_t *dst, uint64_t address, size_t size) {
 size_t peek_read(void *dst, uint64_t address, size_t size) {
     uint8_t *to = dst;
     size_t done = 0;
-    if (address >> 47 || (address + size) >> 47)
+    if (address >> 47 || (address + size) >> 47 || UNLIKELY(BASE_SANDBOXED))
         return 0;
     if (UNLIKELY(RELAXED_LOAD(&refused)))
         return read_probing(to, address, size);

@@ -1,10 +1,72 @@
 #include "sandbox.h"
 
+#include <linux/futex.h>
 #include <stddef.h>
 
 #include "base/syscall.h"
 #include "detour.h"
 #include "elf.h"
+#include "shim.h"
+#include "unwind.h"
+
+_Static_assert(BASE_SANDBOX_DIED == FUTEX_OWNER_DIED && BASE_SANDBOX_OWN == FUTEX_TID_MASK,
+               "the kernel marks the word");
+
+/* ---- what is noticed ---- */
+
+/* A child that shares our memory and has none of its own. */
+static bool is_sharer(void) {
+    long pid = base_syscall(SYS_getpid);
+    return shim.mine && RELAXED_LOAD(shim.mine) == 1 && pid > 0 && (uint32_t)pid != shim.pid;
+}
+
+/* Its filter is gone from here when it ends or becomes another program. The kernel says so by the list of
+ * locks that a thread holds, and marks those whose word has its number. */
+static struct robust_list lock;
+static struct robust_list_head locks;
+
+static uint32_t number_of_sharer(void) {
+    struct robust_list_head *own = &locks;
+    size_t size;
+    long tid = base_syscall(SYS_gettid);
+    if (tid <= 0 || base_syscall(SYS_get_robust_list, 0, &own, &size) || own)
+        return BASE_SANDBOX_OWN;
+    lock.next = &locks.list;
+    locks.list.next = &lock;
+    locks.futex_offset = (char *)&base_sandboxed - (char *)&lock;
+    return base_syscall(SYS_set_robust_list, &locks, sizeof locks) ? BASE_SANDBOX_OWN
+                                                                  : (uint32_t)tid;
+}
+
+static void prepare(void) {
+    if (shim.state != SHIM_ON || !shim.mine || RELAXED_LOAD(shim.mine) != 1 || !shim_is_ready())
+        return;
+    region_reserve(&shim.region);
+    unwind_look_ahead();
+}
+
+HIDDEN void sandbox_begin(void);
+__attribute__((used)) void sandbox_begin(void) {
+    uint32_t none = RELAXED_LOAD(&base_sandboxed), mine = BASE_SANDBOX_OWN;
+    if (!BASE_SANDBOXED) {
+        if (is_sharer())
+            mine = number_of_sharer();
+        else
+            prepare();
+        if (__atomic_compare_exchange_n(&base_sandboxed, &none, mine, false, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED))
+            return;
+    }
+    /* Of two, each may be the one that lasts. */
+    __atomic_fetch_or(&base_sandboxed, mine | BASE_SANDBOX_OWN, __ATOMIC_RELAXED);
+    __atomic_fetch_and(&base_sandboxed, ~BASE_SANDBOX_DIED, __ATOMIC_RELAXED);
+}
+
+uint32_t sandbox_note(void) {
+    return BASE_SANDBOXED == BASE_SANDBOX_OWN ? REGION_NOTE_SANDBOX : 0;
+}
+
+/* ---- the detours ---- */
 
 enum { PRCTL, SYSCALL, COUNT };
 HIDDEN struct codec_function sandbox_functions[COUNT];
@@ -32,7 +94,7 @@ __asm__(".pushsection .text,\"ax\",@progbits\n"
         "jne 7f\n"
         "test %rdx, %rdx\n"
         "je 1f\n"
-        "7: movl $1, base_sandboxed(%rip)\n"
+        "7: call sandbox_call\n"
         "1: jmp *sandbox_functions+24(%rip)\n"
         "2: cmpl $317, %edi\n"
         "je 3f\n"
@@ -48,10 +110,36 @@ __asm__(".pushsection .text,\"ax\",@progbits\n"
         "jb 4f\n"
         "6: test %rcx, %rcx\n"
         "je 5f\n"
-        "4: movl $1, base_sandboxed(%rip)\n"
+        "4: call sandbox_call\n"
         "5: jmp *sandbox_functions+88+24(%rip)\n"
         ".cfi_endproc\n"
         ".size sandbox_stub, .-sandbox_stub\n"
+        /* All that may hold an argument is as it was. */
+        ".type sandbox_call,@function\n"
+        "sandbox_call:\n"
+        ".cfi_startproc\n"
+        "push %rdi\n"
+        "push %rsi\n"
+        "push %rdx\n"
+        "push %rcx\n"
+        "push %r8\n"
+        "push %r9\n"
+        "push %rax\n"
+        "push %r10\n"
+        ".cfi_adjust_cfa_offset 64\n"
+        "call sandbox_begin\n"
+        "pop %r10\n"
+        "pop %rax\n"
+        "pop %r9\n"
+        "pop %r8\n"
+        "pop %rcx\n"
+        "pop %rdx\n"
+        "pop %rsi\n"
+        "pop %rdi\n"
+        ".cfi_adjust_cfa_offset -64\n"
+        "ret\n"
+        ".cfi_endproc\n"
+        ".size sandbox_call, .-sandbox_call\n"
         ".popsection\n");
 HIDDEN void sandbox_stub(void);
 

@@ -4,14 +4,18 @@
  * a call of squall's own: a new thread's name, the file of a new module. A filter cannot be asked for
  * without a call. So prctl and syscall of the C library have detours, and from the call on that may
  * install one, squall makes no call but malloc's (base/syscall.h); what it would have learnt
- * is not known then.
+ * is not known then. Before, it takes room in the region, and looks ahead on the stack.
  *
- * Written by the program's thread, once; a forked child inherits it, and who shares its parent's memory
- * (vfork) leaves it there. */
+ * Written by the program's thread; a forked child inherits it. Of who shares its parent's memory
+ * (vfork) the kernel clears it, when that one ends or becomes another program. */
 #ifndef SQUALL_SHIM_SANDBOX_H
 #define SQUALL_SHIM_SANDBOX_H
 
+#include <stdint.h>
+
 /* While the process has one thread. */
 void sandbox_follow(void);
+/* What the report should say of it: an enum region_note, 0 = nothing. */
+uint32_t sandbox_note(void);
 
 #endif

@@ -30,7 +30,7 @@ static uint8_t *chunk_of(uint32_t row) {
         return at;
     size_t size = CHUNK * private_size();
     long p = base_syscall(SYS_mmap, 0, size, PROT_READ | PROT_WRITE,
-                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (base_is_error(p))
         return NULL;
     base_syscall(SYS_madvise, p, size, MADV_DONTDUMP);

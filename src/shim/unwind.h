@@ -67,6 +67,10 @@ void unwind_forget_known(struct unwind_thread *t);
 /* Whether `sp` is on the calling thread's own stack, above its stack pointer. */
 bool unwind_owns(struct unwind_thread *t, uint64_t sp);
 
+/* Asks for pages of the initial thread's stack that it may come to use, before nothing can be asked
+ * for any more. */
+void unwind_look_ahead(void);
+
 /* All rules compiled so far may be wrong: a module was unloaded or its range reused. */
 void unwind_invalidate(void);
 

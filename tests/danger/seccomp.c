@@ -2,9 +2,11 @@
  * build: -lz
  * deadline: 60
  * lines: 3
+ * processes: 15
  *
  * Installed in steady state, before a thread's first allocation, before the first large block and before
- * a first codec call, and before a codec is opened; on all threads at once and on the calling one alone. */
+ * a first codec call, and before a codec is opened; on all threads at once and on the calling one alone. Over
+ * glibc one looks at arguments, too. A child of vfork makes it for itself alone. */
 #include <dlfcn.h>
 #include <malloc.h>
 #include <linux/filter.h>
@@ -180,6 +182,75 @@ static void codec_opened(void) {
     danger_churn(200, 1);
 }
 
+/* No argument but those of glibc's malloc. */
+static unsigned add_argument(struct sock_filter *f, unsigned n, int call, unsigned which, unsigned value) {
+    const struct sock_filter part[] = {
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)call, 0, 4),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)offsetof(struct seccomp_data, args[which])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)};
+    memcpy(f + n, part, sizeof part);
+    return n + LENGTH(part);
+}
+
+static void install_by_argument(void) {
+    static const int others[] = {SYS_brk, SYS_munmap, SYS_mremap, SYS_futex, SYS_write, SYS_exit_group};
+    struct sock_filter f[64];
+    unsigned n = 0;
+    f[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+    n = add(f, n, others, LENGTH(others), SECCOMP_RET_ALLOW);
+    n = add_argument(f, n, SYS_madvise, 2, MADV_DONTNEED);
+    n = add_argument(f, n, SYS_mmap, 3, MAP_PRIVATE | MAP_ANONYMOUS);
+    n = add_argument(f, n, SYS_mprotect, 2, PROT_READ | PROT_WRITE);
+    f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+    struct sock_fprog program = {.len = (unsigned short)n, .filter = f};
+    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    CHECK(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
+}
+
+/* Each way through the tree is another stack, on pages that were not used before. */
+__attribute__((noinline)) static void at_places(unsigned depth, unsigned path) {
+    volatile char frame[600];
+    frame[0] = 1;
+    if (!depth)
+        danger_churn(9, path);
+    else if (path & 1)
+        at_places(depth - 1, path >> 1);
+    else
+        at_places(depth - 1, path >> 1), frame[1] = 1;
+    frame[2] = frame[0];
+}
+
+static void arguments(void) {
+    if (!danger_has_other_allocator())
+        install_by_argument();
+    for (unsigned path = 0; path < 4096; path++)
+        at_places(12, path);
+    for (unsigned depth = 12; depth < 1000; depth *= 2)
+        at_places(depth, 0x5555);
+}
+
+/* What the child may not call its parent calls still: the children after it are recorded. */
+static void vforked(void) {
+    pid_t pid = vfork();
+    if (!pid) {
+        sandbox(0, 0);
+        danger_churn(100, 1);
+        _exit(3);
+    }
+    CHECK(danger_wait(pid) == 3);
+    for (int i = 0; i < 3; i++) {
+        pid = fork();
+        CHECK(pid >= 0);
+        if (!pid) {
+            danger_churn(100, 2);
+            _exit(3);
+        }
+        CHECK(danger_wait(pid) == 3);
+    }
+}
+
 /* What squall calls at its start and later and the loader does not, refused from before the start. */
 static void started_inside(void) {
     static const int refused[] = {
@@ -215,6 +286,8 @@ int main(int argc, char **argv) {
                    {"codec", codec},
                    {"codec opened", codec_opened},
                    {"trap", trap},
+                   {"arguments", arguments},
+                   {"vfork", vforked},
                    {"started inside", started_inside}};
     pthread_t t;
     (void)argv;
