@@ -112,7 +112,7 @@ enum region_note {
     REGION_NOTE_LIVE_SMALL = 1u << 9,     /* table of live blocks smaller than wanted */
     REGION_NOTE_NO_UNWIND = 1u << 10,     /* stacks are not walked */
     REGION_NOTE_LIBUNWIND = 1u << 11,     /* stacks are walked by libunwind, as asked */
-    REGION_NOTE_NO_CLONE_CHECK = 1u << 12, /* reserved */
+    REGION_NOTE_DISPATCH = 1u << 12,      /* it has system calls handed to itself: none is made */
     REGION_NOTE_SANDBOX = 1u << 13 /* the program installed a seccomp filter: few calls are made */
 };
 

@@ -129,6 +129,9 @@ static int say_notes(struct analysis *a) {
          "the program installed a seccomp filter: from then on names of new threads, CPU time and page "
          "faults of codec calls, new modules, stacks of coroutines, and what needs more room in the "
          "region than was there are not visible"},
+        {REGION_NOTE_DISPATCH, "sandbox",
+         "the program has system calls handed to itself (PR_SET_SYSCALL_USER_DISPATCH): from then on "
+         "what is not known without a call is not visible"},
     };
     int error = 0;
     for (unsigned i = 0; i < ARRAY_SIZE(notes) && !error; i++)

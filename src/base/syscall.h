@@ -32,7 +32,8 @@ INLINE long base_syscall6(long n, long a, long b, long c, long d, long e, long f
  * and made the sandbox for itself, until the kernel marks it as dead; BASE_SANDBOX_OWN where it is this
  * process's. Nobody's number is as large. Written by the thread that makes the sandbox. */
 #define BASE_SANDBOX_OWN 0x3fffffffu
-#define BASE_SANDBOX_DIED 0x40000000u /* FUTEX_OWNER_DIED */
+#define BASE_SANDBOX_DIED 0x40000000u   /* FUTEX_OWNER_DIED */
+#define BASE_SANDBOX_SILENT 0x80000000u /* no call whatever */
 #ifdef SQUALL_SHIM
 extern uint32_t base_sandboxed __attribute__((visibility("hidden")));
 #define BASE_SANDBOXED (RELAXED_LOAD(&base_sandboxed) & ~BASE_SANDBOX_DIED)
@@ -48,7 +49,8 @@ INLINE bool base_is_of_malloc(long n, long c, long d) {
 }
 
 INLINE long base_syscall_if(long n, long a, long b, long c, long d, long e, long f) {
-    if (!base_is_of_malloc(n, c, d) && UNLIKELY(BASE_SANDBOXED))
+    uint32_t sandbox = BASE_SANDBOXED;
+    if (UNLIKELY(sandbox) && (sandbox & BASE_SANDBOX_SILENT || !base_is_of_malloc(n, c, d)))
         return -1; /* EPERM */
     return base_syscall6(n, a, b, c, d, e, f);
 }

@@ -45,12 +45,16 @@ static void prepare(void) {
     unwind_look_ahead();
 }
 
-HIDDEN void sandbox_begin(void);
-__attribute__((used)) void sandbox_begin(void) {
+/* With the first two arguments of prctl or syscall. */
+#define DISPATCH 59 /* PR_SET_SYSCALL_USER_DISPATCH */
+HIDDEN void sandbox_begin(long first, long second);
+__attribute__((used)) void sandbox_begin(long first, long second) {
     uint32_t none = RELAXED_LOAD(&base_sandboxed), mine = BASE_SANDBOX_OWN;
+    if (first == DISPATCH || (first == SYS_prctl && second == DISPATCH))
+        mine |= BASE_SANDBOX_SILENT;
     if (!BASE_SANDBOXED) {
         if (is_sharer())
-            mine = number_of_sharer();
+            mine &= number_of_sharer() | BASE_SANDBOX_SILENT;
         else
             prepare();
         if (__atomic_compare_exchange_n(&base_sandboxed, &none, mine, false, __ATOMIC_RELAXED,
@@ -63,7 +67,10 @@ __attribute__((used)) void sandbox_begin(void) {
 }
 
 uint32_t sandbox_note(void) {
-    return BASE_SANDBOXED == BASE_SANDBOX_OWN ? REGION_NOTE_SANDBOX : 0;
+    uint32_t sandbox = BASE_SANDBOXED;
+    if (sandbox & BASE_SANDBOX_SILENT)
+        return REGION_NOTE_DISPATCH;
+    return sandbox == BASE_SANDBOX_OWN ? REGION_NOTE_SANDBOX : 0;
 }
 
 /* ---- the detours ---- */
@@ -74,8 +81,9 @@ static struct detour_room room;
 
 /* With the number of the function above the return address. No register is changed and the stack is
  * as the caller left it: syscall has an argument there, and may return twice. 22 is PR_SET_SECCOMP with
- * the modes 1 (strict) and 2, 317 seccomp, of which the operations 0 (strict) and 1 install, 157 prctl. A
- * filter at NULL is how programs ask whether there is seccomp: that installs nothing. */
+ * the modes 1 (strict) and 2, 59 PR_SET_SYSCALL_USER_DISPATCH, of which 0 is off, 317 seccomp, of which the
+ * operations 0 (strict) and 1 install, 157 prctl. A filter at NULL is how programs ask whether there is
+ * seccomp: that installs nothing. */
 _Static_assert(offsetof(struct codec_function, original) == 24, "see the jumps below");
 _Static_assert(sizeof(struct codec_function) == 88, "see the jumps below");
 _Static_assert(SYS_prctl == 157 && SYS_seccomp == 317, "as compared below");
@@ -88,6 +96,8 @@ __asm__(".pushsection .text,\"ax\",@progbits\n"
         "lea 8(%rsp), %rsp\n"
         ".cfi_def_cfa_offset 8\n"
         "jne 2f\n"
+        "cmpl $59, %edi\n"
+        "je 8f\n"
         "cmpl $22, %edi\n"
         "jne 1f\n"
         "cmpl $2, %esi\n"
@@ -96,10 +106,15 @@ __asm__(".pushsection .text,\"ax\",@progbits\n"
         "je 1f\n"
         "7: call sandbox_call\n"
         "1: jmp *sandbox_functions+24(%rip)\n"
+        "8: test %esi, %esi\n"
+        "jne 7b\n"
+        "jmp 1b\n"
         "2: cmpl $317, %edi\n"
         "je 3f\n"
         "cmpl $157, %edi\n"
         "jne 5f\n"
+        "cmpl $59, %esi\n"
+        "je 9f\n"
         "cmpl $22, %esi\n"
         "jne 5f\n"
         "cmpl $2, %edx\n"
@@ -112,6 +127,9 @@ __asm__(".pushsection .text,\"ax\",@progbits\n"
         "je 5f\n"
         "4: call sandbox_call\n"
         "5: jmp *sandbox_functions+88+24(%rip)\n"
+        "9: test %edx, %edx\n"
+        "jne 4b\n"
+        "jmp 5b\n"
         ".cfi_endproc\n"
         ".size sandbox_stub, .-sandbox_stub\n"
         /* All that may hold an argument is as it was. */

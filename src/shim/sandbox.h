@@ -1,10 +1,12 @@
-/* sandbox: notices that the program is about to install a seccomp filter.
+/* sandbox: notices that the program is about to install a seccomp filter, or to have system calls
+ * handed to itself.
  *
  * Why: a filter that allows what malloc needs, and kills for anything else, would kill the program for
  * a call of squall's own: a new thread's name, the file of a new module. A filter cannot be asked for
  * without a call. So prctl and syscall of the C library have detours, and from the call on that may
  * install one, squall makes no call but malloc's (base/syscall.h); what it would have learnt
- * is not known then. Before, it takes room in the region, and looks ahead on the stack.
+ * is not known then. Before, it takes room in the region, and looks ahead on the stack. Where calls from
+ * anywhere but chosen code go to a handler of the program's (PR_SET_SYSCALL_USER_DISPATCH), it makes none.
  *
  * Written by the program's thread; a forked child inherits it. Of who shares its parent's memory
  * (vfork) the kernel clears it, when that one ends or becomes another program. */
