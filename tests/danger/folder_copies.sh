@@ -18,6 +18,7 @@ if ! mount -o loop disk full 2>/dev/null; then
 fi
 mkdir full/dumps run
 mkfifo lines
+: >said
 $WRAP SQUALL_DIR="$PWD/full/dumps" XDG_RUNTIME_DIR="$PWD/run" "$worker" wait <lines >said 2>errors &
 exec 3>lines
 until grep -q ready said; do sleep 0.05; done
