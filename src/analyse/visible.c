@@ -127,8 +127,8 @@ static int say_notes(struct analysis *a) {
          "stacks were walked by libunwind, which may change how the program resolves symbols"},
         {REGION_NOTE_SANDBOX, "sandbox",
          "the program installed a seccomp filter: from then on names of new threads, CPU time and page "
-         "faults of codec calls, new modules, stacks of coroutines, and what needs more room in the "
-         "region than was there are not visible"},
+         "faults of codec calls, new modules, stacks of coroutines and behind opened libraries, and what "
+         "needs more room in the region than was there are not visible"},
         {REGION_NOTE_DISPATCH, "sandbox",
          "the program has system calls handed to itself (PR_SET_SYSCALL_USER_DISPATCH): from then on "
          "what is not known without a call is not visible"},
