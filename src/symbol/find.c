@@ -1,11 +1,8 @@
 /* Files that a module names: its debug file, and what that in turn names. Whoever made the module
- * chose the names, so only regular files are opened, and nothing that is opened can wait or act: to
- * open a FIFO waits for ever, to open a device may do something. elfutils opens what it is told to,
- * therefore the search is ours. */
+ * chose the names. elfutils opens what it is told to, therefore the search is ours. */
 #include <dwarf.h>
 #include <elfutils/libdwelf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,11 +13,6 @@
 #include <zlib.h>
 
 #include "internal.h"
-#include "profile/profile.h"
-
-int symbol_open_file(const char *path) {
-    return profile_open_file(AT_FDCWD, path, true);
-}
 
 /* ---- does it belong to the module? ---- */
 
@@ -33,16 +25,22 @@ static bool has_build_id(int fd, const void *wanted, size_t size) {
     return same;
 }
 
+/* No more is read than there was at first: it may be written to for ever. */
 static bool has_sum(int fd, GElf_Word wanted) {
     unsigned char block[65536];
     uLong sum = crc32(0, NULL, 0);
+    struct stat status;
     off_t at = 0;
-    ssize_t got;
-    while ((got = pread(fd, block, sizeof block, at)) > 0) {
+    if (fstat(fd, &status) != 0 || status.st_size > SYMBOL_FILE_MAX)
+        return false;
+    while (at < status.st_size) {
+        ssize_t got = pread(fd, block, sizeof block, at);
+        if (got <= 0)
+            return false;
         sum = crc32(sum, block, (uInt)got);
         at += got;
     }
-    return got == 0 && sum == wanted;
+    return sum == wanted;
 }
 
 /* What a debug file shares with others (dwz): .gnu_debugaltlink has a name and the build-id. */

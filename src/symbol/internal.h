@@ -114,10 +114,16 @@ void symbol_source_open(struct source *source, struct finder *finder,
                         const struct symbol_module *module);
 void symbol_source_close(struct source *source);
 
+/* ---- file.c: the files that are read ---- */
+
+#define SYMBOL_FILE_MAX (4ll << 30)
+
+/* A regular file and nothing that blocks or acts when it is opened, or a negative errno; -EFBIG: it
+ * is larger than any, or has hardly anything in it but holes. */
+int symbol_open_file(const char *path);
+
 /* ---- find.c: the names of files that a module chose ---- */
 
-/* A regular file and nothing that blocks or acts when it is opened, or a negative errno. */
-int symbol_open_file(const char *path);
 /* A Dwfl_Callbacks.find_debuginfo whose data is the finder. */
 int symbol_find_debug(Dwfl_Module *module, void **data, const char *name, Dwarf_Addr base,
                       const char *file, const char *link, GElf_Word crc, char **found);

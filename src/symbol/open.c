@@ -179,6 +179,8 @@ static const char *trouble_of(int error) {
         return "file is not readable";
     case EINVAL:
         return "not a regular file";
+    case EFBIG:
+        return "file is too large, or hardly anything but holes";
     default:
         return "file could not be opened";
     }

@@ -685,6 +685,21 @@ static void test_named_files_that_are_none(void **state) {
     alarm(0);
 }
 
+/* A debug link without a build-id has its file summed up: one of holes would take half an hour. */
+static void test_files_of_holes_are_not_read(void **state) {
+    (void)state;
+    struct symbols *s = symbol_open(NULL);
+    run("g++ -g -O2 -Wl,--build-id=none a.cc -o h && strip h && echo > holes.debug && "
+        "objcopy --add-gnu-debuglink=holes.debug h && truncate -s 1T holes.debug && "
+        "cp a large && truncate -s 1T large && cp a padded && truncate -s 10M padded");
+    alarm(60);
+    symbol_trouble(s, module(s, in_folder("h")));
+    assert_non_null(strstr(symbol_trouble(s, module(s, in_folder("large"))), "holes"));
+    expect(s, module(s, in_folder("padded")), address_of(in_folder("a"), "main"), "main");
+    alarm(0);
+    symbol_close(s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_innermost_span_is_found),
@@ -704,6 +719,7 @@ int main(void) {
         cmocka_unit_test(test_broken_files_do_not_crash),
         cmocka_unit_test(test_files_cut_under_our_hands),
         cmocka_unit_test(test_named_files_that_are_none),
+        cmocka_unit_test(test_files_of_holes_are_not_read),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
