@@ -1,6 +1,6 @@
 #!/bin/bash
 # squall metrics: both formats read back by Prometheus's own parsers and promtool; what it serves,
-# how it is asked, how it ends; figures agree with the report, never fall, and vanish some time
+# how it is asked, how it ends, also while a look hangs; figures agree with the report, never fall, and vanish some time
 # after their process; more processes than are wanted are counted together.
 . "$(dirname "$0")/lib.sh"
 build producer -lzstd -lz -llz4
@@ -212,5 +212,55 @@ producer.still()
 producer.end()
 said = subprocess.run([squall, "metrics", "--textfile", folder + "/nowhere"], stderr=subprocess.PIPE, text=True)
 same("no such folder", (said.returncode, said.stderr.split(": ")[-1]), (1, "No such file or directory\n"))
+P
+
+gcc -O1 -D_GNU_SOURCE -fPIC -shared "$here/src/stall.c" -o "$TMPDIR/stall.so" -ldl || { not_ok stall "does not build"; finish; }
+check "a look that takes for ever" "$TMPDIR" "$SQUALL_LIB" "$SQUALL_BIN" <<'P'
+import os, signal, subprocess, time
+from squall import argument, same
+import metrics
+folder, library, squall = argument(1), argument(2), argument(3)
+stall, collector = folder + "/fifo", folder + "/stalled"
+os.mkdir(collector)
+env = {**os.environ, "LD_PRELOAD": folder + "/stall.so", "STALL": stall}
+def hangs():
+    metrics.wait_for("the look", lambda: os.path.exists(stall + ".here"))
+    os.unlink(stall + ".here")
+def ends(child, number, how):
+    child.send_signal(number)
+    same(f"the end by {number}", (child.wait(), os.listdir(collector)), (how, []))
+server = metrics.Server(squall, "--every", "100ms", "--textfile", collector, env=env)
+os.mkfifo(stall)
+producer = metrics.Producer(folder, library, "zstd")
+hangs()
+# The last figures, and only the first scrape has waited for new ones.
+moments = [time.monotonic()]
+for _ in range(6):
+    found = server.figures()
+    moments.append(time.monotonic())
+if moments[-1] - moments[1] > 1.9:
+    raise SystemExit("each scrape waited")
+same("not seen yet", metrics.value(found, "squall_allocations_total", pid=producer.pid), None)
+ends(server.child, signal.SIGTERM, 0)
+# before it begins to serve, and where it does not
+for options, number, how in (["--listen", "0"], signal.SIGINT, 0), (["--textfile", collector], signal.SIGHUP, 0), (
+        ["--once"], signal.SIGTERM, -signal.SIGTERM):
+    child = metrics.started(subprocess.Popen([squall, "metrics", *options], env=env, stdout=subprocess.DEVNULL))
+    hangs()
+    ends(child, number, how)
+# and one that was held up goes on
+os.unlink(stall)
+server = metrics.Server(squall, "--every", "100ms", env=env)
+os.mkfifo(stall)
+producers = producer, metrics.Producer(folder, library, "zstd")
+hangs()
+server.figures()
+os.rename(stall, stall + ".gone")
+os.close(os.open(stall + ".gone", os.O_WRONLY))
+metrics.wait_for("figures", lambda: metrics.value(server.figures(), "squall_allocations_total", pid=producers[1].pid))
+for p in producers:
+    p.still()
+    p.end()
+server.stop()
 P
 finish

@@ -1,4 +1,8 @@
-/* squall metrics: figures of all watched processes for Prometheus, until it is told to end. */
+/* squall metrics: figures of all watched processes for Prometheus, until it is told to end.
+ *
+ * One thread looks, and writes down what it saw; the server's thread asks it to and gives away what
+ * is written; a third waits for the signal to end. So a look that takes long (what it reads belongs
+ * to the processes' owners) holds up neither. */
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -15,6 +19,8 @@
 #define DEFAULT_LISTEN "127.0.0.1:9788"
 /* Scrapes that come closer together get the same figures. */
 #define FRESH_NS 1000000000ull
+/* So long a scrape waits for fresh ones, and the signal to end for a look that is under way. */
+#define PATIENCE_NS 2000000000ull
 
 static const char usage[] =
     "usage: squall metrics [options]\n"
@@ -34,14 +40,28 @@ static const char usage[] =
     "  --keep TIME          how long the figures of a process that ended are kept (5m)\n"
     "  --once               write the figures to stdout (or, once, to the file), and end\n";
 
+struct document {
+    char *text;
+    size_t size;
+};
+
 struct metrics {
     const char *listen, *textfile;
     bool once;
     uint64_t every_ns;
     struct fleet_options fleet_options;
-    struct fleet *fleet;
-    pthread_mutex_t lock; /* the figures: of the server's thread and of ours */
-    uint64_t updated_ns;
+    struct fleet *fleet; /* belongs to the thread that looks */
+    sigset_t signals;    /* that end us */
+    /* Of all threads, with the lock. */
+    pthread_mutex_t lock;
+    pthread_cond_t change;
+    struct document documents[2]; /* as text, as OpenMetrics */
+    uint64_t looks, updated_ns;
+    int status;             /* of the latest look */
+    const char *unfinished; /* beside the file, not renamed yet */
+    bool wanted;            /* somebody waits for a look */
+    bool late;              /* who waited for this one gave up */
+    bool ends, done;
 };
 
 static uint64_t now(void) {
@@ -117,22 +137,78 @@ static int parse_options(struct metrics *m, int argc, char **argv) {
 
 /* ---- figures ---- */
 
-/* Called with the lock. */
-static int refresh(struct metrics *m, bool find) {
-    int status = find ? fleet_find(m->fleet) : 0;
-    if (status == 0 && (find || now() - m->updated_ns >= FRESH_NS)) {
-        status = fleet_update(m->fleet);
-        m->updated_ns = now();
-    }
+/* With the lock. False when the time is over. */
+static bool wait_until(struct metrics *m, uint64_t ns) {
+    const struct timespec t = {(time_t)(ns / 1000000000ull), (long)(ns % 1000000000ull)};
+    return pthread_cond_timedwait(&m->change, &m->lock, &t) != ETIMEDOUT;
+}
+
+static int render(const struct metrics *m, bool openmetrics, struct document *document) {
+    FILE *out = open_memstream(&document->text, &document->size);
+    int status = out ? render_metrics(out, fleet_metrics(m->fleet), openmetrics) : -ENOMEM;
+    if (out && fclose(out) != 0 && status == 0)
+        status = -ENOMEM;
     return status;
 }
 
+static int look(struct metrics *m, bool find) {
+    struct document documents[2] = {0};
+    int status = find ? fleet_find(m->fleet) : 0;
+    if (status == 0)
+        status = fleet_update(m->fleet);
+    for (int i = 0; i < 2 && status == 0 && m->listen; i++)
+        status = render(m, i, &documents[i]);
+    pthread_mutex_lock(&m->lock);
+    for (int i = 0; i < 2; i++) {
+        free(m->documents[i].text);
+        m->documents[i] = documents[i];
+    }
+    m->status = status;
+    m->looks++;
+    m->updated_ns = now();
+    m->wanted = m->late = false;
+    pthread_cond_broadcast(&m->change);
+    pthread_mutex_unlock(&m->lock);
+    return status;
+}
+
+/* The server's thread. */
 static int write_fresh(void *data, FILE *out, bool openmetrics) {
     struct metrics *m = data;
     pthread_mutex_lock(&m->lock);
-    int status = refresh(m, false);
-    if (status == 0)
-        status = render_metrics(out, fleet_metrics(m->fleet), openmetrics);
+    uint64_t started = now(), before = m->looks;
+    if (!m->late && started - m->updated_ns >= FRESH_NS) {
+        m->wanted = true;
+        pthread_cond_broadcast(&m->change);
+        while (m->looks == before && !m->ends && wait_until(m, started + PATIENCE_NS))
+            ;
+        m->late = m->looks == before;
+    }
+    const struct document *document = &m->documents[openmetrics];
+    int status = m->status;
+    if (status == 0 && fwrite(document->text, 1, document->size, out) != document->size)
+        status = -ENOMEM;
+    pthread_mutex_unlock(&m->lock);
+    return status;
+}
+
+/* From here to the renaming it is removed by whoever ends us. */
+static int begin_beside(struct metrics *m, char *beside) {
+    pthread_mutex_lock(&m->lock);
+    int fd = mkstemp(beside);
+    fd = fd < 0 ? -errno : fd;
+    m->unfinished = fd < 0 ? NULL : beside;
+    pthread_mutex_unlock(&m->lock);
+    return fd;
+}
+
+static int end_beside(struct metrics *m, const char *path, int status) {
+    pthread_mutex_lock(&m->lock);
+    if (status == 0 && rename(m->unfinished, path) != 0)
+        status = -errno;
+    if (status)
+        unlink(m->unfinished);
+    m->unfinished = NULL;
     pthread_mutex_unlock(&m->lock);
     return status;
 }
@@ -143,29 +219,24 @@ static int write_textfile(struct metrics *m) {
     char path[PATH_MAX], beside[PATH_MAX];
     snprintf(path, sizeof path, "%.4000s/squall.prom", m->textfile);
     snprintf(beside, sizeof beside, "%.4000s/squall.prom.XXXXXX", m->textfile);
-    int fd = mkstemp(beside), status = fd < 0 ? -errno : 0;
-    FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
-    if (fd >= 0 && !out) {
+    int fd = begin_beside(m, beside), status = -ENOMEM;
+    if (fd < 0)
+        return fd;
+    FILE *out = fdopen(fd, "w");
+    if (!out) {
         close(fd);
-        status = -ENOMEM;
-    }
-    if (out) {
+    } else {
         status = render_metrics(out, fleet_metrics(m->fleet), false);
         if (status == 0 && fchmod(fd, 0644) != 0) /* the collector runs as somebody else */
             status = -errno;
         if (fclose(out) != 0 && status == 0)
             status = -errno;
     }
-    if (status == 0 && rename(beside, path) != 0)
-        status = -errno;
-    if (status && fd >= 0)
-        unlink(beside);
-    return status;
+    return end_beside(m, path, status);
 }
 
 static int update(struct metrics *m) {
-    pthread_mutex_lock(&m->lock);
-    int status = refresh(m, true);
+    int status = look(m, true);
     if (status)
         message("metrics: %s", strerror(-status));
     if (status == 0 && m->textfile) {
@@ -173,7 +244,6 @@ static int update(struct metrics *m) {
         if (status)
             message("metrics: %s/squall.prom: %s", m->textfile, strerror(-status));
     }
-    pthread_mutex_unlock(&m->lock);
     return status;
 }
 
@@ -184,16 +254,65 @@ static void remove_textfile(const struct metrics *m) {
     unlink(path);
 }
 
-/* ---- running ---- */
+/* ---- the end ---- */
 
-static void block_signals(sigset_t *ends) {
-    sigemptyset(ends);
-    sigaddset(ends, SIGTERM);
-    sigaddset(ends, SIGINT);
-    sigaddset(ends, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, ends, NULL); /* the server's thread inherits this */
-    signal(SIGPIPE, SIG_IGN);
+/* With the lock, for good. */
+__attribute__((noreturn)) static void leave(struct metrics *m, int number) {
+    if (m->unfinished)
+        unlink(m->unfinished);
+    if (m->once) { /* nothing was written that one could take for all */
+        signal(number, SIG_DFL);
+        pthread_sigmask(SIG_UNBLOCK, &m->signals, NULL);
+        raise(number);
+    } else if (m->textfile) {
+        remove_textfile(m);
+    }
+    _exit(COMMAND_OK);
 }
+
+static void *await_end(void *data) {
+    struct metrics *m = data;
+    int number = SIGTERM;
+    sigwait(&m->signals, &number);
+    pthread_mutex_lock(&m->lock);
+    m->ends = true;
+    pthread_cond_broadcast(&m->change);
+    uint64_t until = now() + PATIENCE_NS;
+    while (!m->done && !m->once && wait_until(m, until))
+        ;
+    if (!m->done)
+        leave(m, number);
+    pthread_mutex_unlock(&m->lock);
+    return NULL;
+}
+
+static int prepare(struct metrics *m, pthread_t *waits) {
+    pthread_condattr_t attributes;
+    sigemptyset(&m->signals);
+    sigaddset(&m->signals, SIGTERM);
+    sigaddset(&m->signals, SIGINT);
+    sigaddset(&m->signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &m->signals, NULL); /* all threads inherit this */
+    signal(SIGPIPE, SIG_IGN);
+    if (pthread_condattr_init(&attributes))
+        return -ENOMEM;
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    int status = pthread_cond_init(&m->change, &attributes);
+    pthread_condattr_destroy(&attributes);
+    return status ? -status : -pthread_create(waits, NULL, await_end, m);
+}
+
+static void finish(struct metrics *m, pthread_t waits) {
+    pthread_mutex_lock(&m->lock);
+    m->done = true;
+    pthread_cond_broadcast(&m->change);
+    pthread_mutex_unlock(&m->lock);
+    pthread_kill(waits, SIGTERM); /* if none came: it may still wait for one */
+    pthread_join(waits, NULL);
+    pthread_cond_destroy(&m->change);
+}
+
+/* ---- running ---- */
 
 static int run_once(struct metrics *m) {
     int status = update(m);
@@ -202,10 +321,29 @@ static int run_once(struct metrics *m) {
     return status ? COMMAND_FAILED : COMMAND_OK;
 }
 
+static void look_until_end(struct metrics *m) {
+    uint64_t next = now() + m->every_ns;
+    pthread_mutex_lock(&m->lock);
+    while (!m->ends) {
+        bool due = now() >= next;
+        if (!due && !m->wanted) {
+            wait_until(m, next);
+            continue;
+        }
+        pthread_mutex_unlock(&m->lock);
+        if (due) {
+            update(m);
+            next = now() + m->every_ns;
+        } else {
+            look(m, false);
+        }
+        pthread_mutex_lock(&m->lock);
+    }
+    pthread_mutex_unlock(&m->lock);
+}
+
 static int run(struct metrics *m) {
     struct serve *serve = NULL;
-    sigset_t ends;
-    block_signals(&ends);
     if (m->once)
         return run_once(m);
     /* First of all: however many processes there are, there is a descriptor for it. */
@@ -217,14 +355,8 @@ static int run(struct metrics *m) {
     }
     if (status == COMMAND_OK && serve)
         status = serve_start(serve, write_fresh, m);
-    const struct timespec pause = {(time_t)(m->every_ns / 1000000000ull),
-                                   (long)(m->every_ns % 1000000000ull)};
-    while (status == COMMAND_OK) {
-        if (sigtimedwait(&ends, NULL, &pause) > 0)
-            break;
-        if (errno == EAGAIN)
-            update(m);
-    }
+    if (status == COMMAND_OK)
+        look_until_end(m);
     serve_stop(serve);
     if (m->textfile)
         remove_textfile(m);
@@ -246,7 +378,17 @@ int command_metrics(int argc, char **argv) {
         message("metrics: no memory");
         return COMMAND_FAILED;
     }
-    status = run(&m);
+    pthread_t waits;
+    status = prepare(&m, &waits);
+    if (status) {
+        message("metrics: %s", strerror(-status));
+        status = COMMAND_FAILED;
+    } else {
+        status = run(&m);
+        finish(&m, waits);
+    }
     fleet_close(m.fleet);
+    for (int i = 0; i < 2; i++)
+        free(m.documents[i].text);
     return status;
 }

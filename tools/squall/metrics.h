@@ -10,7 +10,8 @@
 
 struct serve;
 
-/* Writes a new document: the figures of now. Called by one thread at a time; returns 0 or a
+/* Writes a new document: the figures of now, or the last ones while a look at them takes long.
+ * Called by one thread at a time; returns 0 or a
  * negative errno. */
 typedef int serve_write(void *data, FILE *out, bool openmetrics);
 
