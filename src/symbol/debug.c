@@ -77,12 +77,10 @@ static int index_unit(struct unit *unit) {
 
 /* ---- the units of a module ---- */
 
-static int add_unit(struct debug *debug, Dwfl_Module *module, Dwarf_Die *die) {
+static int add_unit(struct debug *debug, Dwarf_Die *die) {
     Dwarf_Die split;
     uint8_t type = 0;
     if (dwarf_tag(die) != DW_TAG_compile_unit && dwarf_tag(die) != DW_TAG_skeleton_unit)
-        return 0;
-    if (!symbol_split_is_safe(die, module))
         return 0;
     if (debug->unit_count == debug->unit_room) {
         uint32_t room = debug->unit_room ? debug->unit_room * 2 : 64;
@@ -122,7 +120,7 @@ static void find_units(struct debug *debug, Dwfl_Module *module) {
     Dwarf_Die *die = NULL;
     Dwarf_Addr bias;
     while ((die = dwfl_module_nextcu(module, die, &bias)) != NULL)
-        if (add_unit(debug, module, die))
+        if (add_unit(debug, die))
             break;
     symbol_spans_sort(&debug->spans);
 }

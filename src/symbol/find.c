@@ -1,6 +1,5 @@
 /* Files that a module names: its debug file, and what that in turn names. Whoever made the module
- * chose the names. elfutils opens what it is told to, therefore the search is ours. */
-#include <dwarf.h>
+ * chose the names; elfutils' own search would take the first file that has one. */
 #include <elfutils/libdwelf.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -148,40 +147,10 @@ int symbol_find_debug(Dwfl_Module *module, void **data, const char *name, Dwarf_
     int fd = is_part ? -1 : try_build_id(finder, &w, found);
     if (fd < 0 && link && *link)
         fd = try_link(finder, &w, link, found);
-    if (fd < 0 && finder->debuginfod && !is_part && w.id_size) /* by build-id alone, no file */
+    if (fd < 0 && finder->debuginfod && !is_part && w.id_size) { /* by build-id alone, no file */
+        bool before = symbol_guard(false);
         fd = dwfl_standard_find_debuginfo(module, data, name, base, NULL, NULL, 0, found);
+        symbol_guard(before);
+    }
     return fd;
-}
-
-/* ---- .dwo files, which libdw opens by itself ---- */
-
-static bool is_absent_or_regular(char *path) {
-    struct stat status;
-    bool fits = path && (stat(path, &status) != 0 || S_ISREG(status.st_mode));
-    free(path);
-    return fits;
-}
-
-bool symbol_split_is_safe(Dwarf_Die *unit, Dwfl_Module *module) {
-    Dwarf_Attribute attribute;
-    const char *main_file = NULL, *debug_file = NULL;
-    const char *name = dwarf_formstring(dwarf_attr(unit, DW_AT_dwo_name, &attribute));
-    if (!name)
-        name = dwarf_formstring(dwarf_attr(unit, DW_AT_GNU_dwo_name, &attribute));
-    if (!name)
-        return true;
-    if (*name == '/')
-        return is_absent_or_regular(strdup(name));
-    dwfl_module_info(module, NULL, NULL, NULL, NULL, NULL, &main_file, &debug_file);
-    const char *file = debug_file ? debug_file : main_file;
-    char *real = file ? realpath(file, NULL) : NULL, *slash = real ? strrchr(real, '/') : NULL;
-    if (slash)
-        *slash = 0;
-    const char *folder = dwarf_formstring(dwarf_attr(unit, DW_AT_comp_dir, &attribute));
-    bool is_safe = slash && is_absent_or_regular(format("%s/%s", real, name));
-    if (is_safe && folder)
-        is_safe = is_absent_or_regular(*folder == '/' ? format("%s/%s", folder, name)
-                                                      : format("%s/%s/%s", real, folder, name));
-    free(real);
-    return is_safe;
 }

@@ -102,7 +102,7 @@ struct source {
 struct finder {
     bool debuginfod;
     char *root;
-    char *debug_path;       /* as elfutils wants it: a list with ':' */
+    char *debug_path;       /* where elfutils looks before it asks a server */
     char *debug_folders[2]; /* below which .build-id is looked for; NULL = none */
     Dwfl_Callbacks callbacks;
 };
@@ -127,8 +127,11 @@ int symbol_open_file(const char *path);
 /* A Dwfl_Callbacks.find_debuginfo whose data is the finder. */
 int symbol_find_debug(Dwfl_Module *module, void **data, const char *name, Dwarf_Addr base,
                       const char *file, const char *link, GElf_Word crc, char **found);
-/* False where libdw would open something else than a file for the rest of a unit. */
-bool symbol_split_is_safe(Dwarf_Die *unit, Dwfl_Module *module);
+
+/* ---- guard.c: what libdw opens by itself ---- */
+
+/* While it is on, elfutils opens in this thread what symbol_open_file opens. Returns what it was. */
+bool symbol_guard(bool on);
 
 /* ---- cut.c ---- */
 

@@ -27,9 +27,8 @@ int symbol_finder_init(struct finder *finder, const struct symbol_options *optio
     finder->debug_folders[0] = strdup(debug);
     if (*root)
         finder->debug_folders[1] = join(root, debug);
-    if (asprintf(&finder->debug_path, ":.debug:%s%s%s", debug, *root ? ":" : "",
-                 finder->debug_folders[1] ? finder->debug_folders[1] : "") < 0)
-        finder->debug_path = NULL;
+    /* For the search by a server only, which looks here first: not below a root of others. */
+    finder->debug_path = strdup(debug);
     finder->callbacks = (Dwfl_Callbacks){
         .find_elf = dwfl_build_id_find_elf,
         .find_debuginfo = symbol_find_debug,
@@ -160,8 +159,12 @@ static int report_by_server(struct source *source, struct finder *finder,
     set_up(source->module, finder);
     dwfl_report_end(source->dwfl, NULL, NULL);
     GElf_Addr bias = 0;
-    if (dwfl_module_report_build_id(source->module, module->build_id, module->build_id_size, 0) ||
-        !dwfl_module_getelf(source->module, &bias)) {
+    bool before = symbol_guard(false);
+    int failed =
+        dwfl_module_report_build_id(source->module, module->build_id, module->build_id_size, 0) ||
+        !dwfl_module_getelf(source->module, &bias);
+    symbol_guard(before);
+    if (failed) {
         symbol_source_close(source);
         return -ENOENT;
     }

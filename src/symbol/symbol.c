@@ -135,12 +135,7 @@ static struct module *open_module(struct symbols *s, uint32_t number) {
     return module;
 }
 
-const char *symbol_trouble(struct symbols *s, uint32_t number) {
-    struct module *module = open_module(s, number);
-    return module ? module->source.trouble : NULL;
-}
-
-uint32_t symbol_contains(struct symbols *s, uint32_t number) {
+static uint32_t contains(struct symbols *s, uint32_t number) {
     struct module *module = open_source(s, number);
     if (!module)
         return 0;
@@ -150,7 +145,7 @@ uint32_t symbol_contains(struct symbols *s, uint32_t number) {
     return module->contains;
 }
 
-const char *symbol_function(struct symbols *s, uint32_t number, uint64_t offset) {
+static const char *function(struct symbols *s, uint32_t number, uint64_t offset) {
     struct module *module = open_module(s, number);
     if (!module)
         return NULL;
@@ -161,16 +156,14 @@ const char *symbol_function(struct symbols *s, uint32_t number, uint64_t offset)
     return f ? symbol_names_demangle(&s->names, f->raw) : NULL;
 }
 
-uint32_t symbol_frames(struct symbols *s, uint32_t number, uint64_t offset,
+static uint32_t frames(struct symbols *s, uint32_t number, uint64_t offset,
                        struct symbol_frame *out, uint32_t max) {
-    if (max == 0)
-        return 0;
     struct module *module = open_module(s, number);
     uint32_t count =
         module ? symbol_go_frames(&module->go, module->source.module, offset, out, max) : 0;
     if (count)
         return count;
-    const char *function = symbol_function(s, number, offset);
+    const char *name = function(s, number, offset);
     if (module && module->source.module)
         count = symbol_debug_frames(&module->debug, module->source.module, &s->names,
                                     offset + module->source.bias, out, max);
@@ -178,7 +171,38 @@ uint32_t symbol_frames(struct symbols *s, uint32_t number, uint64_t offset,
         out[0] = (struct symbol_frame){0};
         count = 1;
     }
-    if (function) /* the same name whether lines were asked for or not */
-        out[count - 1].function = function;
+    if (name) /* the same name whether lines were asked for or not */
+        out[count - 1].function = name;
+    return count;
+}
+
+/* ---- what others call; all that reads files is guarded ---- */
+
+const char *symbol_trouble(struct symbols *s, uint32_t number) {
+    bool before = symbol_guard(true);
+    struct module *module = open_module(s, number);
+    symbol_guard(before);
+    return module ? module->source.trouble : NULL;
+}
+
+uint32_t symbol_contains(struct symbols *s, uint32_t number) {
+    bool before = symbol_guard(true);
+    uint32_t found = contains(s, number);
+    symbol_guard(before);
+    return found;
+}
+
+const char *symbol_function(struct symbols *s, uint32_t number, uint64_t offset) {
+    bool before = symbol_guard(true);
+    const char *name = function(s, number, offset);
+    symbol_guard(before);
+    return name;
+}
+
+uint32_t symbol_frames(struct symbols *s, uint32_t number, uint64_t offset,
+                       struct symbol_frame *out, uint32_t max) {
+    bool before = symbol_guard(true);
+    uint32_t count = max ? frames(s, number, offset, out, max) : 0;
+    symbol_guard(before);
     return count;
 }

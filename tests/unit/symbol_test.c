@@ -6,6 +6,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -700,6 +702,81 @@ static void test_files_of_holes_are_not_read(void **state) {
     symbol_close(s);
 }
 
+/* Three functions whose names libdw looks for in a file that it opens by itself: the shared part
+ * that .gnu_debugaltlink names; the .dwo of another unit than its own, that of a skeleton. */
+static const char source_named[] =
+    ".text\n.globl f\n.type f, @function\nf: nop\nnop\n.Lend: .size f, .-f\n"
+    ".section .gnu_debugaltlink,\"\",@progbits\n.asciz \"%1$s/fifo\"\n.fill 20, 1, 0xab\n"
+    ".section .debug_abbrev,\"\",@progbits\n"
+    ".uleb128 1, 0x11; .byte 1; .uleb128 0x11, 1, 0x12, 7, 0, 0\n"             /* low, high */
+    ".uleb128 2, 0x2e; .byte 0; .uleb128 3, 0x1f21, 0x11, 1, 0x12, 7, 0, 0\n"  /* name: alt */
+    ".uleb128 3, 0x2e; .byte 0; .uleb128 0x31, 0x10, 0x11, 1, 0x12, 7, 0, 0\n" /* origin */
+    ".uleb128 4, 0x4a; .byte 0; .uleb128 0x76, 8, 0x1b, 8, 0, 0\n"             /* dwo */
+    ".byte 0\n"
+    ".section .debug_info,\"\",@progbits\n"
+    "0: .long 2f-1f\n1: .short 5; .byte 1, 8; .long .debug_abbrev\n"
+    ".uleb128 1; .quad f, .Lend-f\n"
+    ".if %2$d\n.uleb128 2; .long 0; .quad f, .Lend-f\n"
+    ".else\n.uleb128 3; .long 5f-0b; .quad f, .Lend-f\n.endif\n"
+    ".byte 0\n2: .long 4f-3f\n3: .short 5; .byte 4, 8; .long .debug_abbrev\n"
+    ".quad 0x1122334455667788\n5: .uleb128 4; .asciz \"%1$s/fifo\"; .asciz \"/\"\n4:\n"
+    ".section .note.GNU-stack,\"\",@progbits\n";
+
+static void test_files_that_libdw_opens_by_itself(void **state) {
+    (void)state;
+    char source[4096];
+    run("rm -f fifo; mkfifo fifo");
+    alarm(60);
+    for (int i = 0; i < 2; i++) {
+        struct symbol_frame frame;
+        snprintf(source, sizeof source, source_named, folder, i);
+        write_file("itself.s", source, strlen(source));
+        run("gcc -shared -nostdlib itself.s -o itself.so");
+        struct symbols *s = symbol_open(NULL);
+        uint32_t m = module(s, in_folder("itself.so"));
+        assert_int_equal(symbol_frames(s, m, address_of(in_folder("itself.so"), "f"), &frame, 1),
+                         1);
+        assert_string_equal(frame.function, "f");
+        symbol_close(s);
+    }
+    alarm(0);
+}
+
+static volatile bool swaps;
+
+static void *swap(void *data) {
+    const char *const *paths = data;
+    while (swaps)
+        renameat2(AT_FDCWD, paths[0], AT_FDCWD, paths[1], RENAME_EXCHANGE);
+    return NULL;
+}
+
+/* A .dwo file that is a fifo now and then: whatever it was a moment ago, no look waits. */
+static void test_a_split_file_is_swapped(void **state) {
+    (void)state;
+    char file[256], fifo[256];
+    const char *const paths[] = {file, fifo};
+    struct symbol_frame frames[16];
+    uint64_t addresses[64];
+    pthread_t thread;
+    uint32_t lines = 0;
+    snprintf(file, sizeof file, "%s/w.dwo", folder);
+    snprintf(fifo, sizeof fifo, "%s/w.fifo", folder);
+    run("g++ -g -O2 -gsplit-dwarf -c a.cc -o w.o && g++ w.o -o swapped && mkfifo w.fifo");
+    call_sites(in_folder("swapped"), addresses, 64);
+    swaps = true;
+    assert_int_equal(pthread_create(&thread, NULL, swap, (void *)paths), 0);
+    alarm(100);
+    for (int i = 0; i < 500 || lines == 0; i++) {
+        struct symbols *s = symbol_open(NULL);
+        lines += symbol_frames(s, module(s, in_folder("swapped")), addresses[12], frames, 16) > 1;
+        symbol_close(s);
+    }
+    alarm(0);
+    swaps = false;
+    pthread_join(thread, NULL);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_innermost_span_is_found),
@@ -720,6 +797,8 @@ int main(void) {
         cmocka_unit_test(test_files_cut_under_our_hands),
         cmocka_unit_test(test_named_files_that_are_none),
         cmocka_unit_test(test_files_of_holes_are_not_read),
+        cmocka_unit_test(test_files_that_libdw_opens_by_itself),
+        cmocka_unit_test(test_a_split_file_is_swapped),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
