@@ -61,8 +61,7 @@ static bool is_shared_part(int fd, const char *of) {
             same = end && data->d_size > before && has_build_id(fd, end + 1, data->d_size - before);
         }
     elf_end(elf);
-    if (owner >= 0)
-        close(owner);
+    symbol_close_file(owner);
     return same;
 }
 
@@ -81,7 +80,7 @@ static int try_file(const struct wanted *w, char *path, char **found) {
     if (fd >= 0 && !(w->id_size && w->sum ? has_build_id(fd, w->id, (size_t)w->id_size)
                      : w->sum             ? has_sum(fd, w->sum)
                                           : is_shared_part(fd, w->file))) {
-        close(fd);
+        symbol_close_file(fd);
         fd = -1;
     }
     if (fd >= 0)
@@ -148,7 +147,7 @@ int symbol_find_debug(Dwfl_Module *module, void **data, const char *name, Dwarf_
     if (fd < 0 && link && *link)
         fd = try_link(finder, &w, link, found);
     if (fd < 0 && finder->debuginfod && !is_part && w.id_size) { /* by build-id alone, no file */
-        bool before = symbol_guard(false);
+        struct finder *before = symbol_guard(NULL);
         fd = dwfl_standard_find_debuginfo(module, data, name, base, NULL, NULL, 0, found);
         symbol_guard(before);
     }

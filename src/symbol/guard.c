@@ -12,12 +12,16 @@
 
 #include "internal.h"
 
-static _Thread_local bool guarded;
+static _Thread_local struct finder *guarded;
 
-bool symbol_guard(bool on) {
-    bool before = guarded;
-    guarded = on;
+struct finder *symbol_guard(struct finder *finder) {
+    struct finder *before = guarded;
+    guarded = finder;
     return before;
+}
+
+struct finder *symbol_guarded(void) {
+    return guarded;
 }
 
 static int open_guarded(const char *path, int flags) {

@@ -48,13 +48,16 @@ void symbol_names_free(struct name **names);
 struct function {
     uint64_t start, end; /* end == start: no size given */
     uint64_t limit;      /* end of its section */
-    const char *raw;     /* owned by the ELF file */
+    const char *raw;     /* owned by the table */
     uint8_t rank;        /* 0 is the best of several names for one address */
 };
+
+struct block; /* of names */
 
 struct table {
     struct function *functions;
     uint32_t count, room;
+    struct block *names;
     struct spans spans;
     bool has_symtab; /* some file gave a .symtab: local functions have names too */
 };
@@ -101,6 +104,7 @@ struct source {
 /* What the callbacks of elfutils need; stands still as long as any source does. */
 struct finder {
     bool debuginfod;
+    uint64_t held; /* bytes of copies of files */
     char *root;
     char *debug_path;       /* where elfutils looks before it asks a server */
     char *debug_folders[2]; /* below which .build-id is looked for; NULL = none */
@@ -119,8 +123,13 @@ void symbol_source_close(struct source *source);
 #define SYMBOL_FILE_MAX (4ll << 30)
 
 /* A regular file and nothing that blocks or acts when it is opened, or a negative errno; -EFBIG: it
- * is larger than any, or has hardly anything in it but holes. */
+ * is larger than any, or has hardly anything in it but holes. What is neither root's alone nor
+ * large and one's own is a copy that nobody can change, charged to the finder that is guarded. */
 int symbol_open_file(const char *path);
+/* Takes the charge back, too: for one that is not the file that was wanted. */
+void symbol_close_file(int fd);
+/* The finder's charges, when all of its files are closed. */
+void symbol_forget_files(struct finder *finder);
 
 /* ---- find.c: the names of files that a module chose ---- */
 
@@ -130,8 +139,10 @@ int symbol_find_debug(Dwfl_Module *module, void **data, const char *name, Dwarf_
 
 /* ---- guard.c: what libdw opens by itself ---- */
 
-/* While it is on, elfutils opens in this thread what symbol_open_file opens. Returns what it was. */
-bool symbol_guard(bool on);
+/* From now on elfutils opens in this thread what symbol_open_file opens, for this finder; NULL:
+ * what it likes. Returns the one before. */
+struct finder *symbol_guard(struct finder *finder);
+struct finder *symbol_guarded(void);
 
 /* ---- cut.c ---- */
 

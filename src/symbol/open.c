@@ -42,6 +42,7 @@ int symbol_finder_init(struct finder *finder, const struct symbol_options *optio
 }
 
 void symbol_finder_free(struct finder *finder) {
+    symbol_forget_files(finder);
     free(finder->root);
     free(finder->debug_path);
     free(finder->debug_folders[0]);
@@ -129,7 +130,7 @@ static int report_debug_below(struct source *source, struct finder *finder,
         return fd;
     const char *trouble = check(fd, module);
     if (trouble)
-        close(fd);
+        symbol_close_file(fd);
     else if (report(source, finder, path, fd) == 0)
         return 0;
     symbol_source_close(source);
@@ -159,7 +160,7 @@ static int report_by_server(struct source *source, struct finder *finder,
     set_up(source->module, finder);
     dwfl_report_end(source->dwfl, NULL, NULL);
     GElf_Addr bias = 0;
-    bool before = symbol_guard(false);
+    struct finder *before = symbol_guard(NULL);
     int failed =
         dwfl_module_report_build_id(source->module, module->build_id, module->build_id_size, 0) ||
         !dwfl_module_getelf(source->module, &bias);
@@ -184,6 +185,8 @@ static const char *trouble_of(int error) {
         return "not a regular file";
     case EFBIG:
         return "file is too large, or hardly anything but holes";
+    case ENOMEM:
+        return "no memory for a copy of the file";
     default:
         return "file could not be opened";
     }
@@ -202,8 +205,8 @@ void symbol_source_open(struct source *source, struct finder *finder,
             goto cleanup;
         symbol_source_close(source);
         trouble = "broken ELF file";
-    } else if (fd >= 0) {
-        close(fd);
+    } else {
+        symbol_close_file(fd);
     }
     source->trouble = trouble;
     if (!module->build_id_size || module->build_id_size > BUILD_ID_MAX)

@@ -179,21 +179,21 @@ static uint32_t frames(struct symbols *s, uint32_t number, uint64_t offset,
 /* ---- what others call; all that reads files is guarded ---- */
 
 const char *symbol_trouble(struct symbols *s, uint32_t number) {
-    bool before = symbol_guard(true);
+    struct finder *before = symbol_guard(&s->finder);
     struct module *module = open_module(s, number);
     symbol_guard(before);
     return module ? module->source.trouble : NULL;
 }
 
 uint32_t symbol_contains(struct symbols *s, uint32_t number) {
-    bool before = symbol_guard(true);
+    struct finder *before = symbol_guard(&s->finder);
     uint32_t found = contains(s, number);
     symbol_guard(before);
     return found;
 }
 
 const char *symbol_function(struct symbols *s, uint32_t number, uint64_t offset) {
-    bool before = symbol_guard(true);
+    struct finder *before = symbol_guard(&s->finder);
     const char *name = function(s, number, offset);
     symbol_guard(before);
     return name;
@@ -201,7 +201,7 @@ const char *symbol_function(struct symbols *s, uint32_t number, uint64_t offset)
 
 uint32_t symbol_frames(struct symbols *s, uint32_t number, uint64_t offset,
                        struct symbol_frame *out, uint32_t max) {
-    bool before = symbol_guard(true);
+    struct finder *before = symbol_guard(&s->finder);
     uint32_t count = max ? frames(s, number, offset, out, max) : 0;
     symbol_guard(before);
     return count;

@@ -32,9 +32,41 @@ static bool has_section(Elf *elf, GElf_Word type) {
     return false;
 }
 
+/* ---- names ----
+ *
+ * They are copied: the file may be written over while it is mapped, and then a name need not end in
+ * it any more. Many names may be parts of a long one, so that copies would take the square of its
+ * length; together they get twice what the file has. */
+
+struct block {
+    struct block *next;
+    size_t used, room;
+    char text[];
+};
+
+#define BLOCK (1u << 18)
+
+static const char *keep(struct table *table, const char *name, size_t length) {
+    struct block *block = table->names;
+    if (!block || block->room - block->used <= length) {
+        size_t room = length < BLOCK ? BLOCK : length + 1;
+        block = malloc(sizeof(*block) + room);
+        if (!block)
+            return NULL;
+        *block = (struct block){.next = table->names, .room = room};
+        table->names = block;
+    }
+    char *copy = memcpy(block->text + block->used, name, length);
+    copy[length] = 0;
+    block->used += length + 1;
+    return copy;
+}
+
 /* The file that the last symbol came from; symbols of a file come together. */
 struct origin {
     Elf *elf;
+    const char *file; /* as it is in memory */
+    size_t size, left;
     bool has_symtab;
     GElf_Word index;
     GElf_Shdr section;
@@ -44,12 +76,25 @@ struct origin {
 static void look_at(struct origin *origin, Elf *elf, GElf_Word index) {
     if (origin->elf != elf) {
         *origin = (struct origin){.elf = elf, .has_symtab = has_section(elf, SHT_SYMTAB)};
+        origin->file = elf_rawfile(elf, &origin->size);
+        origin->left = 2 * origin->size;
     } else if (origin->index == index) {
         return;
     }
     Elf_Scn *section = elf_getscn(elf, index);
     origin->index = index;
     origin->section_known = section && gelf_getshdr(section, &origin->section);
+}
+
+/* NULL where there is none, or no more is to be had. */
+static const char *take_name(struct table *table, struct origin *origin, const char *name) {
+    uintptr_t at = (uintptr_t)name - (uintptr_t)origin->file;
+    size_t most = at < origin->size ? origin->size - at : origin->left;
+    size_t length = strnlen(name, most);
+    if (length == 0 || length == most || length >= origin->left)
+        return NULL;
+    origin->left -= length + 1;
+    return keep(table, name, length);
 }
 
 static bool is_function(const GElf_Sym *symbol, GElf_Word index) {
@@ -96,9 +141,11 @@ static int collect(struct table *table, Dwfl_Module *module) {
         struct function function = {
             .start = address,
             .end = address + symbol.st_size,
-            .raw = name,
-            .rank = rank(&symbol, name),
+            .raw = take_name(table, &origin, name),
         };
+        if (!function.raw)
+            continue;
+        function.rank = rank(&symbol, function.raw);
         /* The section's address has the same bias as the symbol's value. */
         if (origin.section_known)
             function.limit =
@@ -175,6 +222,11 @@ const struct function *symbol_table_find(const struct table *table, uint64_t add
 }
 
 void symbol_table_free(struct table *table) {
+    while (table->names) {
+        struct block *block = table->names;
+        table->names = block->next;
+        free(block);
+    }
     free(table->functions);
     symbol_spans_free(&table->spans);
     *table = (struct table){0};

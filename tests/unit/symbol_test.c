@@ -777,6 +777,35 @@ static void test_a_split_file_is_swapped(void **state) {
     pthread_join(thread, NULL);
 }
 
+/* Written over while it is open, and named afterwards. `owner`: of root's files only names are
+ * copied, of those of others all. */
+static void check_written_over(const char *owner, bool all) {
+    static uint64_t addresses[200];
+    uint32_t count = call_sites(in_folder("a"), addresses, 200);
+    struct symbols *s = symbol_open(NULL);
+    run("cp a over && { [ $(id -u) != 0 ] || chown %s over; }", owner);
+    uint32_t m = module(s, in_folder("over"));
+    uint64_t hidden = address_of(in_folder("a"), "_ZN4deepL12hidden_localEm");
+    expect(s, m, address_of(in_folder("a"), "main"), "main");
+    run("tr '[:print:]\\0' 'x[x*]' < a > x && dd if=x of=over bs=1M conv=notrunc status=none");
+    expect(s, m, hidden, "deep::hidden_local(unsigned long)");
+    if (all) {
+        char *ours = frames_as_text(s, m, addresses, count);
+        char *whole = frames_of(NULL, &(struct symbol_module){.path = in_folder("a")}, addresses,
+                                count, NULL);
+        assert_string_equal(ours, whole);
+        free(ours);
+        free(whole);
+    }
+    symbol_close(s);
+}
+
+static void test_files_written_over_while_they_are_read(void **state) {
+    (void)state;
+    check_written_over("0", false);
+    check_written_over("65534", true);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_innermost_span_is_found),
@@ -799,6 +828,7 @@ int main(void) {
         cmocka_unit_test(test_files_of_holes_are_not_read),
         cmocka_unit_test(test_files_that_libdw_opens_by_itself),
         cmocka_unit_test(test_a_split_file_is_swapped),
+        cmocka_unit_test(test_files_written_over_while_they_are_read),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
