@@ -26,7 +26,7 @@ SAN ?=
 CFLAGS ?= -O2
 READ_CFLAGS := $(COMMON) $(CFLAGS) -DSQUALL_VERSION='"$(VERSION)"' \
   $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer) $(if $(COVERAGE),--coverage)
-READ_LIBS := -ldw -lelf -lzstd -lyajl -liberty -lmicrohttpd -lprotobuf-c -lz -lm -lpthread \
+READ_LIBS := -ldw -lelf -llzma -lzstd -lyajl -liberty -lmicrohttpd -lprotobuf-c -lz -lm -lpthread \
   $(shell pkg-config --libs ncursesw 2>/dev/null || echo -lncursesw -ltinfo)
 
 SHIM_SRC := $(wildcard src/base/*.c src/shim/*.c src/go/*.c) src/region/layout.c src/region/create.c \

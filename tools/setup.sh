@@ -13,14 +13,14 @@ declare -A PACKAGES=(
     # The library and the companion. demangle.h and libiberty.a name C++ and Rust functions.
     [build]="gcc g++ libc6-dev make pkg-config libdw-dev libelf-dev libzstd-dev libyajl-dev
         libmicrohttpd-dev uthash-dev libiberty-dev libncurses-dev libprotobuf-c-dev
-        protobuf-c-compiler zlib1g-dev"
+        protobuf-c-compiler zlib1g-dev liblzma-dev"
     # The page of report --html. An npm from elsewhere will do, and Debian's would not go beside it.
     [page]="nodejs npm"
     # The producer that make demo watches.
     [demo]="librdkafka-dev"
     # The tests: unit and target programs, the rules, and the real programs of `make check`.
     [check]="binutils git python3 libcmocka-dev libunwind-dev liblz4-dev
-        libsnappy-dev libbrotli-dev liblzma-dev libbz2-dev liblzf-dev libdeflate-dev
+        libsnappy-dev libbrotli-dev libbz2-dev liblzf-dev libdeflate-dev
         libisal-dev libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 python3-confluent-kafka
         python3-zstandard redis-server procps strace tmux prometheus python3-prometheus-client
         python3-yaml bpftrace sqlite3 golang-go golang-github-klauspost-compress-dev

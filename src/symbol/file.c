@@ -99,12 +99,32 @@ static int copy(int fd, off_t size) {
     return memory;
 }
 
+static bool is_copy(int fd) {
+    return fcntl(fd, F_GET_SEALS) > F_SEAL_SEAL; /* which is what a file on tmpfs has */
+}
+
+/* Takes fd. What is in it takes memory, too, once it is unpacked. */
+static int weigh(int fd) {
+    uint64_t bytes;
+    int status = symbol_unpacked(fd, &bytes);
+    if (status == 0 && is_copy(fd) && !charge(symbol_guarded(), bytes))
+        status = -E2BIG;
+    if (status == 0)
+        return fd;
+    struct stat file;
+    if (is_copy(fd) && fstat(fd, &file) == 0)
+        give_back(symbol_guarded(), (uint64_t)file.st_size);
+    close(fd);
+    return status;
+}
+
 void symbol_close_file(int fd) {
     struct stat status;
+    uint64_t bytes;
     if (fd < 0)
         return;
-    if (fcntl(fd, F_GET_SEALS) > 0 && fstat(fd, &status) == 0)
-        give_back(symbol_guarded(), (uint64_t)status.st_size);
+    if (is_copy(fd) && fstat(fd, &status) == 0 && symbol_unpacked(fd, &bytes) == 0)
+        give_back(symbol_guarded(), (uint64_t)status.st_size + bytes);
     close(fd);
 }
 
@@ -126,5 +146,7 @@ int symbol_open_file(const char *path) {
         fd = fd < 0 ? -errno : fd;
     }
     close(what);
-    return fd >= 0 && is_copied(&status) ? copy(fd, status.st_size) : fd;
+    if (fd >= 0 && is_copied(&status))
+        fd = copy(fd, status.st_size);
+    return fd < 0 ? fd : weigh(fd);
 }

@@ -118,14 +118,18 @@ void symbol_source_open(struct source *source, struct finder *finder,
                         const struct symbol_module *module);
 void symbol_source_close(struct source *source);
 
-/* ---- file.c: the files that are read ---- */
+/* ---- file.c, unpack.c: the files that are read ---- */
 
 #define SYMBOL_FILE_MAX (4ll << 30)
 
 /* A regular file and nothing that blocks or acts when it is opened, or a negative errno; -EFBIG: it
- * is larger than any, or has hardly anything in it but holes. What is neither root's alone nor
- * large and one's own is a copy that nobody can change, charged to the finder that is guarded. */
+ * is larger than any, or has hardly anything in it but holes; -ENOEXEC, -E2BIG: see
+ * symbol_unpacked. What is neither root's alone nor large and one's own is a copy that nobody can
+ * change, charged to the finder that is guarded. */
 int symbol_open_file(const char *path);
+/* What compressed sections of an ELF file become. Returns 0; -ENOEXEC: it is none; -E2BIG: more
+ * than any, or than what it is made from makes likely. */
+int symbol_unpacked(int fd, uint64_t *bytes);
 /* Takes the charge back, too: for one that is not the file that was wanted. */
 void symbol_close_file(int fd);
 /* The finder's charges, when all of its files are closed. */

@@ -185,6 +185,10 @@ static const char *trouble_of(int error) {
         return "not a regular file";
     case EFBIG:
         return "file is too large, or hardly anything but holes";
+    case ENOEXEC:
+        return "not an ELF file";
+    case E2BIG:
+        return "file has sections that unpack to too much";
     case ENOMEM:
         return "no memory for a copy of the file";
     default:

@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "base/codec_table.h"
 #include "symbol/internal.h"
@@ -806,6 +808,89 @@ static void test_files_written_over_while_they_are_read(void **state) {
     check_written_over("65534", true);
 }
 
+/* Makes the DWARF of `named` (.debug_info; with `older`, .zdebug_info) out of 1 GiB of zeros. */
+static void pack_zeros(const char *from, const char *named, bool older) {
+    static const uint64_t size = 1ull << 30;
+    static uint8_t zeros[1 << 20], out[2 << 20];
+    z_stream stream = {.next_out = out + 24, .avail_out = sizeof(out) - 24};
+    size_t at = 24;
+    assert_int_equal(deflateInit(&stream, 9), Z_OK);
+    for (uint64_t done = 0; done < size; done += sizeof zeros) {
+        stream.next_in = zeros;
+        stream.avail_in = sizeof zeros;
+        deflate(&stream, done + sizeof zeros < size ? Z_NO_FLUSH : Z_FINISH);
+    }
+    at += stream.total_out;
+    deflateEnd(&stream);
+    if (older) {
+        uint64_t big = htobe64(size);
+        memcpy(out + 12, "ZLIB", 4);
+        memcpy(out + 16, &big, 8);
+        write_file("info", out + 12, at - 12);
+    } else {
+        memcpy(out, &(Elf64_Chdr){.ch_type = ELFCOMPRESS_ZLIB, .ch_size = size, .ch_addralign = 1},
+               24);
+        write_file("info", out, at);
+    }
+    run("objcopy -g %s %s && objcopy --add-section .%sdebug_info=info "
+        "--add-section .debug_abbrev=/dev/null %s",
+        from, named, older ? "z" : "", named);
+    if (older)
+        return;
+    /* No option of objcopy's says that it is compressed already. */
+    int fd = open(in_folder(named), O_RDWR);
+    Elf *elf = elf_begin(fd, ELF_C_RDWR, NULL);
+    Elf_Scn *section = NULL;
+    size_t names;
+    assert_int_equal(elf_getshdrstrndx(elf, &names), 0);
+    elf_flagelf(elf, ELF_C_SET, ELF_F_LAYOUT);
+    while ((section = elf_nextscn(elf, section))) {
+        GElf_Shdr header;
+        gelf_getshdr(section, &header);
+        if (strcmp(elf_strptr(elf, names, header.sh_name), ".debug_info") == 0) {
+            header.sh_flags |= SHF_COMPRESSED;
+            gelf_update_shdr(section, &header);
+        }
+    }
+    assert_true(elf_update(elf, ELF_C_WRITE) > 0);
+    elf_end(elf);
+    close(fd);
+}
+
+/* Small files that become large ones when elfutils reads them. */
+static void test_what_unpacks_to_too_much(void **state) {
+    (void)state;
+    static const char *const files[] = {"packed", "zpacked", "mini-zeros", "mini-packed"};
+    if (system("xz --version >/dev/null 2>&1") != 0)
+        skip();
+    pack_zeros("a", "packed", false);
+    pack_zeros("a", "zpacked", true);
+    run("strip a -o mini-zeros && cp mini-zeros mini-packed && "
+        "head -c 1G /dev/zero | xz -1 > z.xz && "
+        "objcopy --add-section .gnu_debugdata=z.xz mini-zeros && xz -k packed && "
+        "objcopy --add-section .gnu_debugdata=packed.xz mini-packed");
+    struct rusage before, after;
+    getrusage(RUSAGE_SELF, &before);
+    for (unsigned i = 0; i < ARRAY_SIZE(files); i++) {
+        struct symbols *s = symbol_open(NULL);
+        uint32_t m = module(s, in_folder(files[i]));
+        struct symbol_frame frame;
+        assert_int_equal(symbol_frames(s, m, address_of(in_folder("a"), "main"), &frame, 1), 1);
+        assert_null(frame.function);
+        assert_non_null(strstr(symbol_trouble(s, m), "unpack to too much"));
+        symbol_close(s);
+    }
+    getrusage(RUSAGE_SELF, &after);
+    assert_true(after.ru_maxrss - before.ru_maxrss < 300 << 10);
+    /* What compilers do is no such thing. */
+    run("objcopy --compress-debug-sections=zlib a small");
+    struct symbols *s = symbol_open(NULL);
+    struct symbol_frame frame;
+    symbol_frames(s, module(s, in_folder("small")), address_of(in_folder("a"), "main"), &frame, 1);
+    assert_non_null(strstr(frame.file, "a.cc"));
+    symbol_close(s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_innermost_span_is_found),
@@ -829,6 +914,7 @@ int main(void) {
         cmocka_unit_test(test_files_that_libdw_opens_by_itself),
         cmocka_unit_test(test_a_split_file_is_swapped),
         cmocka_unit_test(test_files_written_over_while_they_are_read),
+        cmocka_unit_test(test_what_unpacks_to_too_much),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
