@@ -115,11 +115,18 @@ static int open_output(struct job *job, struct writer *w, const char *output,
     struct source source;
     if (job->count == 0 || job->found || !held_is_beside(job->regions[0], output))
         return writer_open(w, -1, output, LEVEL, error);
-    int status = load_region(job, 0, &source, &p, error);
-    profile_process_free(&p);
+    int status = open_region(job, 0, &source, error);
     if (status)
         return status;
+    bool is_region = source_kind(&source) == SOURCE_REGION;
     source_close(&source);
+    if (!is_region) { /* to say what is wrong with it */
+        status = load_region(job, 0, &source, &p, error);
+        profile_process_free(&p);
+        if (status)
+            return status;
+        source_close(&source);
+    }
     status = folder_of(job, job->regions[0], &folder);
     return status ? profile_fail(error, status, output, 0, "cannot be made")
                   : writer_open(w, folder->fd, output, LEVEL, error);
