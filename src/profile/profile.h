@@ -344,9 +344,9 @@ struct profile_found {
     char root[32];            /* "/proc/PID/root" where it sees other files than we do, else "" */
 };
 
-/* What tells a region from all others. The key alone does not: it is in the file's name, for anybody
- * to copy. The same key and owner are one region that was reached by two ways, on filesystems that
- * number a file differently by each. */
+/* What tells a region from all others. The key alone does not: it is in the file's name, for
+ * anybody to copy. The same key and owner are one region that was reached by two ways, on
+ * filesystems that number a file differently by each. */
 struct profile_region {
     uint64_t key, device, inode;
     uint32_t uid;
