@@ -10,6 +10,9 @@
 #include "places.h"
 
 #define FRAMES_MAX 64u /* of one address, inlined ones included */
+/* Of one stack; of what comes after so many only the functions themselves are told. No real one has
+ * so many, but a dump may say that 64 are inlined at each address. */
+#define STACK_MAX 1024u
 
 struct key {
     uint32_t module; /* number of the symbol room */
@@ -149,17 +152,15 @@ static const struct profile_symbol *find_packed(const struct profile_process *p,
     uint32_t low = 0, high = p->symbol_count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (p->symbols[middle].address < address)
+        const struct profile_symbol *symbol = &p->symbols[middle];
+        if (symbol->address < address || (symbol->address == address && symbol->module < module))
             low = middle + 1;
         else
             high = middle;
     }
-    while (low < p->symbol_count && p->symbols[low].address == address &&
-           p->symbols[low].module != module)
-        low++;
     *count = 0;
-    while (low + *count < p->symbol_count && p->symbols[low + *count].address == address &&
-           p->symbols[low + *count].module == module)
+    while (*count < FRAMES_MAX && low + *count < p->symbol_count &&
+           p->symbols[low + *count].address == address && p->symbols[low + *count].module == module)
         ++*count;
     return *count ? &p->symbols[low] : NULL;
 }
@@ -181,9 +182,14 @@ static bool append(struct analyse_names *names, const struct analyse_frame *fram
     return true;
 }
 
+/* The first of an address's frames that is told. */
+static uint32_t first_told(const struct analyse_names *names, uint32_t count) {
+    return names->count < STACK_MAX || count == 0 ? 0 : count - 1;
+}
+
 static bool append_packed(struct analyse_names *names, struct analyse_frame frame,
                           const struct profile_symbol *symbols, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = first_told(names, count); i < count; i++) {
         frame.function = text_or_null(symbols[i].function);
         frame.file = text_or_null(symbols[i].file);
         frame.line = symbols[i].line;
@@ -228,7 +234,7 @@ static bool append_place(struct analyse_names *names, const struct profile_proce
     if (!known->found)
         known->count = look_up(names, place->number, looked_up_at(frame.offset, frame.exact), lines,
                                &known->found);
-    for (uint32_t i = 0; i < known->count; i++) {
+    for (uint32_t i = first_told(names, known->count); i < known->count; i++) {
         frame.function = known->found[i].function;
         frame.file = known->found[i].file;
         frame.line = known->found[i].line;

@@ -147,11 +147,13 @@ static int place_symbols(struct reader *r, struct profile_process *p,
                          uint64_t strings_size) {
     for (uint32_t i = 0; i < count; i++) {
         const struct dump_symbol *row = &rows[i];
-        if (i > 0 && row->address < rows[i - 1].address)
+        uint32_t module = row->module < p->module_count ? row->module : 0;
+        if (i > 0 && (row->address < rows[i - 1].address ||
+                      (row->address == rows[i - 1].address && module < p->symbols[i - 1].module)))
             return broken(r, "symbols are not in order");
         p->symbols[i] = (struct profile_symbol){
             .address = row->address,
-            .module = row->module < p->module_count ? row->module : 0,
+            .module = module,
             .function = string_at(strings, strings_size, row->function),
             .file = string_at(strings, strings_size, row->file),
             .line = row->line,

@@ -238,7 +238,7 @@ struct profile_process {
     uint32_t anon_count;
     struct profile_tick *ticks; /* oldest first */
     uint32_t tick_count;
-    struct profile_symbol *symbols; /* sorted by address, innermost (inlined) first; may be none */
+    struct profile_symbol *symbols; /* sorted by address, module; innermost first; may be none */
     uint32_t symbol_count;
 
     void *memory; /* private to this room */

@@ -315,7 +315,7 @@ static void test_names_from_the_dump(void **state) {
     struct analyse_names *names = analyse_names_open(NULL);
     /* Another module was at the same address before. */
     memmove(f.symbols + 2, f.symbols + 1, 2 * sizeof(f.symbols[0]));
-    f.symbols[1].module = 3;
+    f.symbols[1].module = 1;
     f.process.symbol_count = 4;
     struct analyse_stack stack = analyse_name_stack(names, &f.process, 1, true);
     assert_int_equal(stack.count, 5);
@@ -421,6 +421,44 @@ static void test_figures_beyond_integers(void **state) {
     assert_true(analyse_whole(HUGE_VAL) == UINT64_MAX);
 }
 
+/* A dump may say what it likes of each address: that is told once, not a million times a stack. */
+static void test_inlined_frames_have_an_end(void **state) {
+    enum { SYMBOLS = 100000, FRAMES = 128, MOST = 2048 };
+    struct profile_symbol *symbols = calloc(SYMBOLS, sizeof(*symbols));
+    uint64_t frames[FRAMES];
+    struct profile_module modules[2] = {{.path = ""}, {.path = "/bin/x", .end = 1 << 20}};
+    struct profile_stack stacks[2] = {{.frames = frames}, {.frames = frames, .count = FRAMES}};
+    struct profile_process p = {.modules = modules,
+                                .module_count = 2,
+                                .stacks = stacks,
+                                .stack_count = 2,
+                                .symbols = symbols,
+                                .symbol_count = SYMBOLS};
+    struct analyse_names *names = analyse_names_open(NULL);
+    (void)state;
+    for (uint32_t i = 0; i < SYMBOLS; i++)
+        symbols[i] = (struct profile_symbol){
+            .address = 0x1000, .module = 1, .function = "f", .file = "", .inlined = true};
+    for (uint32_t i = 0; i < FRAMES; i++)
+        frames[i] = 0x1000;
+    struct analyse_stack named = analyse_name_stack(names, &p, 1, false);
+    assert_true(named.count >= FRAMES && named.count < MOST);
+    assert_string_equal(named.frames[0].function, "f");
+    assert_string_equal(named.frames[named.count - 1].function, "f");
+    assert_false(named.frames[named.count - 1].inlined);
+    /* Many modules at one address, each with its name. */
+    for (uint32_t i = 0; i < SYMBOLS; i++)
+        symbols[i].module = i < SYMBOLS / 2 ? 0 : i == SYMBOLS / 2 ? 1 : 2;
+    symbols[SYMBOLS / 2].function = "mine";
+    struct analyse_names *again = analyse_names_open(NULL);
+    named = analyse_name_stack(again, &p, 1, false);
+    assert_int_equal(named.count, FRAMES);
+    assert_string_equal(named.frames[0].function, "mine");
+    analyse_names_close(again);
+    analyse_names_close(names);
+    free(symbols);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sums_of_a_site),
@@ -436,6 +474,7 @@ int main(void) {
         cmocka_unit_test(test_codec_by_names),
         cmocka_unit_test(test_human_numbers),
         cmocka_unit_test(test_figures_beyond_integers),
+        cmocka_unit_test(test_inlined_frames_have_an_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
