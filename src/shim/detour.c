@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "base/syscall.h"
+#include "module_elf.h"
 #include "move.h"
 
 #define SLOT 96u
@@ -62,31 +63,38 @@ static uint64_t map_near(uint64_t low, uint64_t high, uint64_t size) {
 
 /* ---- writing code ---- */
 
-static bool write_by_file(int fd, uint64_t at, const void *bytes, size_t size) {
-    return fd >= 0 && base_syscall(SYS_pwrite64, fd, bytes, size, at) == (long)size;
+static bool is_alone;
+
+void detour_alone(bool alone) {
+    is_alone = alone;
 }
 
-/* Where /proc is not to be had: its pages are writable for a moment. */
-static bool write_by_protection(uint64_t at, const void *bytes, size_t size) {
-    uint64_t page = at & ~0xfffull, length = ((at + size + 0xfff) & ~0xfffull) - page;
-    if (base_syscall(SYS_mprotect, page, length, PROT_READ | PROT_WRITE | PROT_EXEC))
-        return false;
-    base_move((void *)at, bytes, size);
-    base_syscall(SYS_mprotect, page, length, PROT_READ | PROT_EXEC);
-    return true;
-}
-
-static bool write_code(int fd, uint64_t at, const void *bytes, size_t size) {
-    return write_by_file(fd, at, bytes, size) || write_by_protection(at, bytes, size);
-}
-
+/* The process's memory, where it certainly has one thread, or -1. A child that another thread forks
+ * in between would have the descriptor, and with it the parent's memory at its mercy, whoever it
+ * becomes. */
 static int open_memory(void) {
+    if (!is_alone)
+        return -1;
     return (int)base_syscall(SYS_openat, AT_FDCWD, "/proc/self/mem", O_RDWR | O_CLOEXEC, 0);
 }
 
 static void close_memory(int fd) {
     if (fd >= 0)
         base_syscall(SYS_close, fd);
+}
+
+static bool write_by_file(int fd, uint64_t at, const void *bytes, size_t size) {
+    return fd >= 0 && base_syscall(SYS_pwrite64, fd, bytes, size, at) == (long)size;
+}
+
+/* Pages [low, high) stay executable and become writable. Where that fails, some may be. */
+static bool open_pages(uint64_t low, uint64_t high) {
+    return !base_syscall(SYS_mprotect, low, high - low, PROT_READ | PROT_WRITE | PROT_EXEC);
+}
+
+/* Needs no mapping more than there are, so there is nothing that it can fail for. */
+static void close_pages(uint64_t low, uint64_t high, int protection) {
+    base_syscall(SYS_mprotect, low, high - low, protection);
 }
 
 /* ---- thunks ---- */
@@ -161,14 +169,69 @@ static void refuse_all(struct codec_function *f, uint32_t count, uint16_t why) {
             f[i].refused = why;
 }
 
-/* The thunks are complete and executable before the first jump leads to one. */
-static void put_jumps(int fd, struct codec_function *f, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++) {
-        uint8_t jump[JUMP];
-        if (f[i].refused)
+static void make_jump(uint8_t *jump, const struct codec_function *f) {
+    put_jump(jump, f->jump_at, f->original - MOVED_AT);
+}
+
+static bool is_pending(const struct codec_function *f) {
+    return !f->refused && !detour_is_there(f);
+}
+
+static void put_by_file(struct codec_function *f, uint32_t count) {
+    uint8_t jump[JUMP];
+    int fd = open_memory();
+    for (uint32_t i = 0; fd >= 0 && i < count; i++) {
+        if (!is_pending(&f[i]))
             continue;
-        put_jump(jump, f[i].jump_at, f[i].original - MOVED_AT);
-        if (!write_code(fd, f[i].jump_at, jump, sizeof jump))
+        make_jump(jump, &f[i]);
+        write_by_file(fd, f[i].jump_at, jump, sizeof jump);
+    }
+    close_memory(fd);
+}
+
+static bool is_pending_in(const struct module_code *code, const struct codec_function *f) {
+    return is_pending(f) && f->jump_at >= code->start && f->jump_at + JUMP <= code->end;
+}
+
+/* From the first page to the last at once: pages that were writable do not merge with their
+ * neighbours again (the kernel accounts for them), so this is two mappings more at most, however
+ * many pages change, and two calls. */
+static void put_in_segment(const struct module_code *code, struct codec_function *f,
+                           uint32_t count) {
+    uint64_t low = UINT64_MAX, high = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t at = f[i].jump_at;
+        if (!is_pending_in(code, &f[i]))
+            continue;
+        low = at < low ? at : low;
+        high = at + JUMP > high ? at + JUMP : high;
+    }
+    if (low > high)
+        return; /* the one that it was looked up for reaches beyond it */
+    low &= ~0xfffull;
+    high = (high + 0xfff) & ~0xfffull;
+    bool is_open = open_pages(low, high);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!is_pending_in(code, &f[i]))
+            continue;
+        if (is_open)
+            make_jump((uint8_t *)f[i].jump_at, &f[i]);
+        else
+            f[i].refused = REGION_REFUSED_WRITE;
+    }
+    close_pages(low, high, code->protection);
+}
+
+/* The thunks are complete and executable before the first jump leads to one. */
+static void put_jumps(const struct module *m, struct codec_function *f, uint32_t count) {
+    struct module_code code;
+    put_by_file(f, count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!is_pending(&f[i]))
+            continue;
+        if (module_elf_code(m, f[i].jump_at, &code))
+            put_in_segment(&code, &f[i], count - i);
+        if (is_pending(&f[i]))
             f[i].refused = REGION_REFUSED_WRITE;
     }
 }
@@ -198,15 +261,13 @@ void detour_put(const struct module *m, struct codec_function *f, uint32_t count
         detour_forget(room);
         return;
     }
-    int fd = open_memory();
-    put_jumps(fd, f, count);
-    close_memory(fd);
+    put_jumps(m, f, count);
 }
 
 bool detour_is_there(const struct codec_function *f) {
     uint8_t jump[JUMP];
     bool same = true;
-    put_jump(jump, f->jump_at, f->original - MOVED_AT);
+    make_jump(jump, f);
     for (unsigned i = 0; i < JUMP; i++)
         same &= ((const uint8_t *)f->jump_at)[i] == jump[i];
     return same;
@@ -235,6 +296,21 @@ static bool is_empty(const uint8_t *code, uint32_t *skip) {
     return code[at] == 0xc3 && (uint64_t)code % 16 == 0 && at + JUMP <= 16 && is_padded;
 }
 
+/* Of the loader, whose code is readable and executable. */
+static bool write_code(uint64_t at, const void *bytes, size_t size) {
+    uint64_t low = at & ~0xfffull, high = (at + size + 0xfff) & ~0xfffull;
+    int fd = open_memory();
+    bool is_done = write_by_file(fd, at, bytes, size);
+    close_memory(fd);
+    if (is_done)
+        return true;
+    is_done = open_pages(low, high);
+    if (is_done)
+        base_move((void *)at, bytes, size);
+    close_pages(low, high, PROT_READ | PROT_EXEC);
+    return is_done;
+}
+
 int detour_hook_empty(uint64_t address, void (*target)(void)) {
     uint8_t jump[JUMP];
     uint32_t skip;
@@ -248,10 +324,8 @@ int detour_hook_empty(uint64_t address, void (*target)(void)) {
     put64((uint8_t *)thunk + sizeof indirect, (uint64_t)target);
     int error = (int)base_syscall(SYS_mprotect, thunk, 4096, PROT_READ | PROT_EXEC);
     put_jump(jump, address + skip, thunk);
-    int fd = open_memory();
-    if (!error && !write_code(fd, address + skip, jump, sizeof jump))
+    if (!error && !write_code(address + skip, jump, sizeof jump))
         error = -EACCES;
-    close_memory(fd);
     if (error)
         base_syscall(SYS_munmap, thunk, 4096);
     return error;

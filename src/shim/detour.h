@@ -19,6 +19,9 @@ struct detour_room {
     uint64_t at, size; /* 0 = none */
 };
 
+/* Whether the process certainly has this one thread: no by itself. */
+void detour_alone(bool alone);
+
 /* Puts detours to `stub` at the functions (of one module, in its memory) that have refused == NOT
  * and sets their `original`, or `refused` where it does not work. Numbers are counted from
  * first_number; the stub finds its own above the return address. `room` is filled; give it back

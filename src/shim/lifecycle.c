@@ -13,6 +13,7 @@
 #include "codec.h"
 #include "conf.h"
 #include "decide.h"
+#include "detour.h"
 #include "elf.h"
 #include "go.h"
 #include "identity.h"
@@ -432,11 +433,13 @@ static int prepare(const uint64_t *auxv, char *const *argv) {
 
 /* Changes code: nothing may be running in it. */
 static void follow(bool is_alone) {
+    detour_alone(is_alone);
     module_follow(is_alone);
     if (is_alone) {
         mapping_follow();
         sandbox_follow();
     }
+    detour_alone(false);
 }
 
 static void start(char **argv, char **environment) {

@@ -3,6 +3,7 @@
 #include "module_elf.h"
 
 #include <elf.h>
+#include <sys/mman.h>
 
 #include "peek.h"
 
@@ -162,6 +163,38 @@ static void find_symbols(const struct module *m, struct symbols *s) {
         else if (d.d_tag == DT_STRTAB)
             s->strings = absolute(m, d.d_un.d_ptr);
     }
+}
+
+/* As the loader maps a segment. */
+static struct module_code pages_of(const struct module *m, const Elf64_Phdr *part) {
+    uint64_t start = m->base + part->p_vaddr;
+    return (struct module_code){
+        .start = start & ~(PEEK_PAGE - 1),
+        .end = (start + part->p_memsz + PEEK_PAGE - 1) & ~(PEEK_PAGE - 1),
+        .protection = (part->p_flags & PF_X ? PROT_EXEC : 0) |
+                      (part->p_flags & PF_R ? PROT_READ : 0) |
+                      (part->p_flags & PF_W ? PROT_WRITE : 0),
+    };
+}
+
+bool module_elf_code(const struct module *m, uint64_t address, struct module_code *code) {
+    Elf64_Ehdr header;
+    const Elf64_Phdr *part;
+    bool is_found = false;
+    if (!read_header(m->start, &header))
+        return false;
+    struct parts parts = {.at = m->start + header.e_phoff, .count = header.e_phnum};
+    for (unsigned i = 0; !is_found && i < parts.count && (part = get_part(&parts, i)); i++) {
+        *code = pages_of(m, part);
+        is_found = part->p_type == PT_LOAD && part->p_flags & PF_X &&
+                   address - m->base - part->p_vaddr < part->p_memsz;
+    }
+    unsigned sharers = 0;
+    for (unsigned i = 0; is_found && i < parts.count && (part = get_part(&parts, i)); i++) {
+        struct module_code other = pages_of(m, part);
+        sharers += part->p_type == PT_LOAD && other.start < code->end && other.end > code->start;
+    }
+    return sharers == 1;
 }
 
 bool module_elf_moves_text(const struct module *m) {

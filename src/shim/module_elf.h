@@ -27,6 +27,14 @@ uint64_t module_elf_fingerprint(const struct module *m);
 
 void module_elf_facts(const struct module *m, struct module_facts *facts);
 
+/* An executable segment, in whole pages, and how the loader maps it. */
+struct module_code {
+    uint64_t start, end;
+    int protection;
+};
+/* The one that `address` is in. False: it is in none, or other segments share pages with it. */
+bool module_elf_code(const struct module *m, uint64_t address, struct module_code *code);
+
 /* Whether the loader relocates the module's code. */
 bool module_elf_moves_text(const struct module *m);
 
