@@ -10,8 +10,9 @@
 #include "move.h"
 
 #define SLOT 96u
-#define JUMP 5u            /* e9 and 32 bits */
-#define MOVED_AT 24u       /* behind the thunk */
+#define JUMP 5u      /* e9 and 32 bits */
+#define MOVED_AT 32u /* behind the thunk */
+_Static_assert(MOVED_AT + MOVE_OUT_MOST + JUMP <= SLOT && MOVED_AT >= 8 + 19, "all have room");
 #define REACH (7ull << 28) /* 1.75 GiB: a jump reaches 2 */
 #define LOWEST 0x10000ull
 #ifndef MAP_FIXED_NOREPLACE
@@ -112,9 +113,16 @@ static void put_jump(uint8_t *at, uint64_t from, uint64_t to) {
     put32(at + 1, (uint32_t)(to - from - JUMP));
 }
 
-/* push number; jmp *(%rip): no register is touched, for a compiler that knows all callers of a
- * function knows which ones it leaves alone. */
-static void put_thunk(uint8_t *at, uint32_t number, uint64_t target) {
+/* lea undo(%rsp),%rsp, where the function's first instruction took something; push number;
+ * jmp *(%rip): no register is touched, for a compiler that knows all callers of a function knows
+ * which ones it leaves alone. */
+static void put_thunk(uint8_t *at, uint32_t undo, uint32_t number, uint64_t target) {
+    static const uint8_t give_back[4] = {0x48, 0x8d, 0xa4, 0x24};
+    if (undo) {
+        base_move(at, give_back, sizeof give_back);
+        put32(at + sizeof give_back, undo);
+        at += sizeof give_back + 4;
+    }
     at[0] = 0x68;
     put32(at + 1, number);
     at[5] = 0xff;
@@ -149,7 +157,7 @@ static uint16_t make_slot(uint8_t *slot, const struct codec_function *f, uint32_
                                           slot + MOVED_AT, SLOT - MOVED_AT - JUMP, moved_at, &m);
     if (why != MOVE_OK)
         return refusal(why);
-    put_thunk(slot, number, (uint64_t)stub);
+    put_thunk(slot, m.undo, number, (uint64_t)stub);
     *jump_at = f->start + m.skip;
     if (!m.ends)
         put_jump(slot + MOVED_AT + m.size, moved_at + m.size, *jump_at + m.taken);

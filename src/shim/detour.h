@@ -1,4 +1,5 @@
-/* detour: jumps at the entries of functions, so that their calls pass through squall.
+/* detour: jumps right behind the first instructions of functions, so that their calls pass through
+ * squall.
  *
  * Why: nothing that the program can look up changes (no symbol, no GOT), and static, bundled and
  * RTLD_LOCAL copies are reached like any other. A detour is put in while the module is not yet

@@ -1,10 +1,12 @@
 /* Moving a prologue, and looking for what might jump into it. */
 #include "move.h"
 
+#include "first.h"
 #include "insn.h"
 
 #define BREAKPOINT 0xcc
 #define CALL 0xe8
+#define LONG_JUMP 0xe9
 
 /* A copy in the making. */
 struct copy {
@@ -56,10 +58,22 @@ static enum move_refusal copy_branch(struct copy *c, const uint8_t *code, const 
     return fits && aim(c, 0, address + (uint64_t)insn->target) ? MOVE_OK : MOVE_ROOM;
 }
 
+/* A call, whose return address is to lie behind it where it was: where unwind information is, and
+ * where the function goes on. push low; movl high,4(%rsp); jmp: no register is touched. */
+static enum move_refusal copy_call(struct copy *c, const struct insn *insn, uint64_t address) {
+    uint8_t bytes[] = {0x68, 0, 0, 0, 0, 0xc7, 0x44, 0x24, 4, 0, 0, 0, 0, LONG_JUMP, 0, 0, 0, 0};
+    uint64_t back = address + insn->length;
+    store32(bytes + 1, (int32_t)(uint32_t)back);
+    store32(bytes + 9, (int32_t)(uint32_t)(back >> 32));
+    return put(c, bytes, sizeof bytes) && aim(c, 0, address + (uint64_t)insn->target) ? MOVE_OK
+                                                                                      : MOVE_ROOM;
+}
+
 static enum move_refusal copy_one(struct copy *c, const uint8_t *code, const struct insn *insn,
                                   uint64_t address) {
     switch (insn->kind) {
     case INSN_CALL:
+        return copy_call(c, insn, address);
     case INSN_INDIRECT_CALL:
     case INSN_FIXED:
         return MOVE_DECODE;
@@ -77,11 +91,12 @@ static enum move_refusal copy_one(struct copy *c, const uint8_t *code, const str
     return aim(c, insn->length - insn->disp_at - 4u, to) ? MOVE_OK : MOVE_ROOM;
 }
 
-/* What `target`, an offset in the function, means for bytes taken up to `end`. Jumps to the entry
- * count too: through the detour they would look like new calls. Calls of it are new calls. */
+/* What `target`, an offset in the function, means for what was moved and what stands before it.
+ * Jumps to the entry count too: through the detour they would look like new calls. Calls of it are
+ * new calls, also those behind an endbr64. */
 static bool hits(const struct move *m, uint64_t target, bool is_call) {
     return target < (uint64_t)m->skip + m->taken &&
-           !(is_call && (target == 0 || target == m->skip));
+           !(is_call && (target == 0 || target == m->mark));
 }
 
 /* For a function that cannot be decoded to its end: any bytes behind the moved ones that would be
@@ -107,7 +122,7 @@ static bool may_hit(const uint8_t *code, uint64_t size, const struct move *m) {
 static bool is_entered(const uint8_t *code, uint64_t size, const struct move *m) {
     struct insn insn;
     bool is_clear = true;
-    for (uint64_t at = m->skip; at < size; at += insn.length) {
+    for (uint64_t at = 0; at < size; at += insn.length) {
         if (!insn_decode(code + at, size - at, &insn))
             return may_hit(code, size, m);
         if (insn.rel_at && hits(m, at + (uint64_t)insn.target, insn.kind == INSN_CALL))
@@ -117,31 +132,66 @@ static bool is_entered(const uint8_t *code, uint64_t size, const struct move *m)
     return !is_clear && may_hit(code, size, m);
 }
 
-static bool starts_with_endbr(const uint8_t *code, uint64_t size) {
-    return size >= 4 && load32(code) == (int32_t)0xfa1e0ff3;
+/* A first instruction that cannot stay, but has a prefix that a jump may have as well (REX, which
+ * means nothing to it), and is as long as both: it has its first byte and its end where they were.
+ */
+static enum move_refusal leave_prefix(const uint8_t *code, uint64_t address, uint64_t size,
+                                      struct copy *copy, struct move *m) {
+    struct insn insn;
+    if ((code[0] & 0xf0) != 0x40 || !insn_decode(code, size, &insn) || insn.kind != INSN_PLAIN ||
+        insn.length <= MOVE_JUMP_SIZE)
+        return MOVE_DECODE;
+    m->skip = 1;
+    m->taken = insn.length - 1u;
+    return copy_one(copy, code, &insn, address);
+}
+
+/* Sets what stays in front, and copies it where it is to run again. A direct jump that is all of
+ * the function may give way to another: it begins with the same byte. */
+static enum move_refusal leave_first(const uint8_t *code, uint64_t address, uint64_t size,
+                                     struct copy *copy, struct move *m) {
+    struct first first;
+    struct insn insn;
+    *m = (struct move){0};
+    if (size && code[0] == BREAKPOINT)
+        return MOVE_BREAKPOINT;
+    if (size < MOVE_JUMP_SIZE)
+        return MOVE_SHORT;
+    if (code[0] == LONG_JUMP)
+        return MOVE_OK;
+    if (!first_stays(code, size, &first))
+        return leave_prefix(code, address, size, copy, m);
+    m->skip = first.length;
+    m->mark = first.is_mark ? first.length : 0;
+    m->undo = first.undo;
+    if (first.is_mark)
+        return MOVE_OK;
+    return insn_decode(code, size, &insn) ? copy_one(copy, code, &insn, address) : MOVE_DECODE;
 }
 
 enum move_refusal move_prologue(const uint8_t *code, uint64_t address, uint64_t size, uint8_t *out,
                                 size_t out_room, uint64_t out_address, struct move *m) {
     struct copy copy = {.out = out, .room = out_room, .address = out_address};
-    struct insn insn;
-    *m = (struct move){.skip = starts_with_endbr(code, size) ? 4 : 0};
+    struct insn insn = {0};
+    enum move_refusal refusal = leave_first(code, address, size, &copy, m);
+    if (refusal != MOVE_OK)
+        return refusal;
     if (size < m->skip + (uint64_t)MOVE_JUMP_SIZE)
-        return size && code[0] == BREAKPOINT ? MOVE_BREAKPOINT : MOVE_SHORT;
+        return MOVE_SHORT;
     while (m->taken < MOVE_JUMP_SIZE) {
         uint64_t at = (uint64_t)m->skip + m->taken;
         if (at < size && code[at] == BREAKPOINT)
             return MOVE_BREAKPOINT;
-        if (!insn_decode(code + at, size - at, &insn))
-            return MOVE_DECODE;
-        enum move_refusal refusal = copy_one(&copy, code + at, &insn, address + at);
+        if (!insn_decode(code + at, size - at, &insn) || (insn.kind == INSN_CALL && m->mark))
+            return MOVE_DECODE; /* with an endbr64 there may be a shadow stack, that knows calls */
+        refusal = copy_one(&copy, code + at, &insn, address + at);
         if (refusal != MOVE_OK)
             return refusal;
         m->taken += insn.length;
     }
     m->size = (uint8_t)copy.size;
     m->ends = insn.kind == INSN_JUMP || insn.kind == INSN_INDIRECT || insn.kind == INSN_RETURN ||
-              insn.kind == INSN_STOP;
+              insn.kind == INSN_STOP || insn.kind == INSN_CALL;
     return is_entered(code, size, m) ? MOVE_JUMP : MOVE_OK;
 }
 

@@ -13,7 +13,7 @@ FUZZ_NEEDS = $(patsubst %,$(B)/read/%.o,$(FUZZ_NEEDS_$(1)))
 FUZZ_NEEDS_symbol := $(FUZZ_DIR)/elf tests/unit/go_build
 FUZZ_NEEDS_go := tests/unit/go_build
 FUZZ_NEEDS_module := $(FUZZ_DIR)/elf $(addprefix src/shim/,module_elf codec_scan unwind_fde unwind_rule \
-  peek insn move)
+  peek insn first move)
 FUZZ_NEEDS_conf := src/shim/conf
 FUZZ_NEEDS_options := $(FUZZ_DIR)/tool_main $(filter-out %/main,$(TOOL_SRC:.c=)) tools/squall/go_blob
 # What would read files, look at processes or write: see options.c.

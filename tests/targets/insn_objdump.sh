@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 src=$here/../../src
 command -v objdump >/dev/null || { echo "no objdump"; exit 77; }
-build insn_check -I"$src" "$src"/shim/{insn,move}.c "$src"/base/*.c
+build insn_check -I"$src" "$src"/shim/{first,insn,move}.c "$src"/base/*.c
 
 # library NAME: its file, as the loader finds it
 library() { ldconfig -p | awk -v name="$1" '$1 == name && /x86-64/ { print $NF; exit }'; }

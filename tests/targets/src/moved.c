@@ -12,7 +12,8 @@
 #include "base/codec_table.h"
 #include "shim/move.h"
 
-#define SLOT 48
+#define UNDO 8 /* lea undo(%rsp),%rsp */
+#define SLOT 80
 static unsigned moved, refused;
 
 /* Room for trampolines, some MiB below or above `address`. */
@@ -36,12 +37,15 @@ static void jump(uint8_t *at, uint8_t *to) {
 /* Leads a function through its moved first instructions. */
 static void detour(uint8_t *function, uint64_t size, uint8_t **slot) {
     struct move m;
-    if (move_prologue(function, (uint64_t)function, size, *slot, SLOT, (uint64_t)*slot, &m)) {
+    uint8_t *out = *slot + UNDO;
+    if (move_prologue(function, (uint64_t)function, size, out, MOVE_OUT_MOST, (uint64_t)out, &m)) {
         refused++;
         return;
     }
+    memcpy(*slot, "\x48\x8d\xa4\x24", 4);
+    memcpy(*slot + 4, &m.undo, 4);
     if (!m.ends)
-        jump(*slot + m.size, function + m.skip + m.taken);
+        jump(out + m.size, function + m.skip + m.taken);
     void *page = (void *)((uint64_t)function & ~4095ull);
     if (mprotect(page, 8192, PROT_READ | PROT_WRITE | PROT_EXEC))
         exit(4);
