@@ -132,8 +132,9 @@ static bool is_entered(const uint8_t *code, uint64_t size, const struct move *m)
     return !is_clear && may_hit(code, size, m);
 }
 
-/* A first instruction that cannot stay, but has a prefix that a jump may have as well (REX, which
- * means nothing to it), and is as long as both: it has its first byte and its end where they were.
+/* A first instruction that cannot stay, or behind which there is no room, but has a prefix that a
+ * jump may have as well (REX, which means nothing to it), and is as long as both: it has its first
+ * byte and its end where they were.
  */
 static enum move_refusal leave_prefix(const uint8_t *code, uint64_t address, uint64_t size,
                                       struct copy *copy, struct move *m) {
@@ -159,8 +160,12 @@ static enum move_refusal leave_first(const uint8_t *code, uint64_t address, uint
         return MOVE_SHORT;
     if (code[0] == LONG_JUMP)
         return MOVE_OK;
-    if (!first_stays(code, size, &first))
-        return leave_prefix(code, address, size, copy, m);
+    bool stays = first_stays(code, size, &first);
+    bool is_short = stays && size < first.length + (uint64_t)MOVE_JUMP_SIZE;
+    if (!stays || is_short) {
+        enum move_refusal refusal = leave_prefix(code, address, size, copy, m);
+        return refusal == MOVE_DECODE && is_short ? MOVE_SHORT : refusal;
+    }
     m->skip = first.length;
     m->mark = first.is_mark ? first.length : 0;
     m->undo = first.undo;

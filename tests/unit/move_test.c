@@ -91,6 +91,8 @@ static const struct good {
     {CODE("\x48\x89\xbc\xc4\x40\0\0\0\xeb\xfe" FIVE),
      CODE("\x48\x89\xbc\xc4\x40\0\0\0"),
      {1, 7, 8, false, 0}},
+    /* mov $1,%r8d; jmp -0x60 (short): no room behind the first */
+    {CODE("\x41\xb8\1\0\0\0\xeb\x98"), CODE("\x41\xb8\1\0\0\0"), {1, 5, 6, false, 0}},
     /* A breakpoint's byte that is none: mov $0xcc,%eax */
     {CODE("\xb8\xcc\0\0\0" FIVE), CODE("\xb8\xcc\0\0\0" FIVE), {5, 5, 10, false, 0}},
     /* A branch of the moved part to just behind it; nop; je +2; nopw */
