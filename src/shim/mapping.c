@@ -9,6 +9,7 @@
 #include "elf.h"
 #include "index.h"
 #include "module.h"
+#include "sandbox.h"
 #include "site.h"
 #include "unwind_lib.h"
 
@@ -309,15 +310,22 @@ void *seen_mmap(void *address, size_t size, int protection, int flags, int fd, l
     return p;
 }
 
+/* Of munmap nearly all is moved, its system call too. */
+static int call_munmap(void *address, size_t size) {
+    sandbox_syscall *own = sandbox_own_syscall();
+    if (UNLIKELY(own != NULL))
+        return (int)own(SYS_munmap, address, size);
+    return ((int (*)(void *, size_t))functions[MUNMAP].original)(address, size);
+}
+
 /* Before the call: afterwards another thread may have mapped the same addresses. */
 __attribute__((used)) HIDDEN int seen_munmap(void *address, size_t size);
 int seen_munmap(void *address, size_t size) {
-    int (*original)(void *, size_t) = (int (*)(void *, size_t))functions[MUNMAP].original;
     struct taken taken = {.count = 0};
     if (!is_libc((uint64_t)__builtin_return_address(0)) && has_counted(&shim_self) &&
         (uint64_t)address + in_pages(size) > (uint64_t)address)
         take((uint64_t)address, (uint64_t)address + in_pages(size), &taken);
-    int result = original(address, size);
+    int result = call_munmap(address, size);
     tell_change();
     settle(&taken, result == 0);
     return result;

@@ -161,6 +161,11 @@ __asm__(".pushsection .text,\"ax\",@progbits\n"
         ".popsection\n");
 HIDDEN void sandbox_stub(void);
 
+sandbox_syscall *sandbox_own_syscall(void) {
+    return BASE_SANDBOXED & BASE_SANDBOX_SILENT ? (sandbox_syscall *)sandbox_functions[SYSCALL].original
+                                                : NULL;
+}
+
 void sandbox_follow(void) {
     static const char *const names[COUNT] = {"prctl", "syscall"};
     struct elf_dynamic d;

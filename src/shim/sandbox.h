@@ -17,6 +17,10 @@
 
 /* While the process has one thread. */
 void sandbox_follow(void);
+/* The C library's `syscall` once the program has calls from anywhere else handed to itself, else NULL:
+ * an instruction of the C library's that a detour has moved is not in it. */
+typedef long sandbox_syscall(long number, ...);
+sandbox_syscall *sandbox_own_syscall(void);
 /* What the report should say of it: an enum region_note, 0 = nothing. */
 uint32_t sandbox_note(void);
 
