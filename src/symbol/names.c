@@ -58,11 +58,10 @@ static void collect(const char *text, size_t length, void *opaque) {
 
 /* Returns a copy on the heap, or NULL: not mangled, or nothing that one would want to read. */
 static char *demangle(const char *mangled) {
-    struct output *output = NULL;
     char *volatile shown = NULL;
     if (mangled[0] != '_' || strlen(mangled) > MANGLED_MAX)
         return NULL;
-    output = malloc(sizeof(*output));
+    struct output *volatile output = malloc(sizeof(*output));
     if (!output)
         return NULL;
     output->length = 0;
