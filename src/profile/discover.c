@@ -60,10 +60,8 @@ static bool is_known(const struct search *s, const struct profile_region *region
     return false;
 }
 
-/* True the first time that a region is met. */
-static bool is_new(struct search *s, const struct profile_region *region) {
-    if (is_known(s, region))
-        return false;
+/* From now on it is known; false where there is no memory for that. */
+static bool remember(struct search *s, const struct profile_region *region) {
     if (s->count == s->room) {
         size_t room = s->room ? s->room * 2 : 64;
         struct profile_region *told = reallocarray(s->told, room, sizeof *told);
@@ -99,7 +97,7 @@ static int look_at_process(struct search *s, int pid) {
     int status = profile_find_pid(pid, s->found, &why);
     struct profile_region region = profile_region_of(s->found);
     if (status == 0)
-        return is_new(s, &region) ? s->each(s->data, s->found) : 0;
+        return !is_known(s, &region) && remember(s, &region) ? s->each(s->data, s->found) : 0;
     if (status == -ENOMEM)
         return status;
     if (status == -EMFILE || status == -ENFILE) {
@@ -186,7 +184,7 @@ static int consider_file(void *data, const struct profile_file *file) {
         s->unseen->left_out++;
         return 0;
     }
-    if (!is_new(s, &region))
+    if (!remember(s, &region))
         return 0;
     if (source_open(&source, AT_FDCWD, file->path, false, NULL) != 0)
         return 0;

@@ -61,6 +61,7 @@ struct go_file {
     int fd;               /* of the file, which the process may write to; -1 = none */
     struct region region; /* what goes into it, in memory of our own */
     uint64_t random;
+    uint64_t filesystem; /* the magic number of its kind, see statfs(2); 0 = not known */
 };
 
 /* Makes a region for the process, in `folder` (NULL = where the shim would), filled but for what is

@@ -138,8 +138,7 @@ static void fill_header(struct go_file *file, const struct go_target *t,
     read_stat(t->pid, h);
     h->clock = go_region_has_tsc() ? REGION_CLOCK_TSC : REGION_CLOCK_MONOTONIC_RAW;
     h->place = REGION_PLACE_DIR;
-    struct statfs f;
-    h->filesystem = fstatfs(file->fd, &f) == 0 ? (uint64_t)f.f_type : 0;
+    h->filesystem = file->filesystem;
     h->exe = region_string(&file->region, t->exe, strlen(t->exe));
     h->arguments_size = read_of(t->pid, "cmdline", text, sizeof text);
     h->arguments = region_string(&file->region, text, h->arguments_size);
@@ -217,7 +216,8 @@ static int make_file(struct go_file *file, const struct go_target *t, uint64_t s
         return -errno;
     struct statfs fs;
     int error = 0;
-    if (fstatfs(file->fd, &fs) == 0 && region_is_refused_on((uint64_t)fs.f_type))
+    file->filesystem = fstatfs(file->fd, &fs) == 0 ? (uint64_t)fs.f_type : 0;
+    if (region_is_refused_on(file->filesystem))
         error = -EMEDIUMTYPE;
     else if (ftruncate(file->fd, (off_t)bound))
         error = -errno;
