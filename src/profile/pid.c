@@ -161,6 +161,7 @@ void found_fill(struct profile_found *found, struct source *source) {
         found->run_id = h.run_id;
         found->start_ticks = h.start_ticks;
         found->start_realtime_ns = h.start_realtime_ns;
+        found->start_raw_ns = h.start_raw_ns;
         found->mode = h.configuration.mode;
     }
     found->uid = source->stat.st_uid;

@@ -332,7 +332,7 @@ int profile_remove(const struct profile_file *file);
 struct profile_found {
     int pid;           /* as we number it; 0 = out of sight: only its region is seen */
     int32_t inner_pid; /* as it numbers itself */
-    uint64_t key, run_id, start_ticks, start_realtime_ns;
+    uint64_t key, run_id, start_ticks, start_realtime_ns, start_raw_ns;
     uint32_t uid;             /* of the file's owner */
     uint64_t device, inode;   /* of the file */
     uint32_t mode;            /* enum region_mode */

@@ -224,8 +224,8 @@ const struct watch_change *watch_change(const struct watch *w) {
 }
 
 double watch_seconds(const struct watch *w) {
-    uint64_t start = w->found.start_realtime_ns;
-    return w->now.realtime_ns > start ? (double)(w->now.realtime_ns - start) / 1e9 : 0;
+    uint64_t start = w->found.start_raw_ns; /* the time of day may have been set since */
+    return w->now.raw_ns > start ? (double)(w->now.raw_ns - start) / 1e9 : 0;
 }
 
 uint32_t watch_children(struct watch *w, int *last) {

@@ -67,6 +67,15 @@ static void says_what_grew(void **state) {
     profile_counters_free(&to);
 }
 
+static void has_run_for_as_long_whatever_the_time_of_day(void **state) {
+    struct watch w = {.found = {.start_realtime_ns = 9000000000, .start_raw_ns = 2000000000}};
+    (void)state;
+    w.now = (struct profile_counters){.realtime_ns = 1000000000, .raw_ns = 12500000000};
+    assert_true(watch_seconds(&w) == 10.5);
+    w.now.raw_ns = 0;
+    assert_true(watch_seconds(&w) == 0);
+}
+
 static void adds_up_by_codec(void **state) {
     struct profile_counters c = make_counters(1, 1, 1);
     struct watch_codec codecs[WATCH_CODECS];
@@ -383,6 +392,7 @@ static void test_no_more_than_descriptors_are_for(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(says_what_grew),
+        cmocka_unit_test(has_run_for_as_long_whatever_the_time_of_day),
         cmocka_unit_test(adds_up_by_codec),
         cmocka_unit_test(keeps_the_last_seconds),
         cmocka_unit_test(sorts_rows),
