@@ -114,7 +114,6 @@ uint64_t go_clock(const struct go_state *state) {
 
 static void write_tick(struct go_state *state, uint64_t number) {
     struct region *r = &state->region;
-    struct region_header *h = r->header;
     struct region_directory *d = &r->directory[REGION_TIMELINE];
     uint64_t row = number % d->capacity;
     if (!d->committed || (row >= d->committed && region_commit(r, REGION_TIMELINE, row + 1)) ||
@@ -122,16 +121,7 @@ static void write_tick(struct go_state *state, uint64_t number) {
         region_lose(r, REGION_LOST_TICKS, 1);
     if (row >= d->committed)
         return;
-    struct region_tick *t = REGION_ROW(r, REGION_TIMELINE, struct region_tick, row);
-    RELAXED_STORE(&t->number, 0);
-    t->clock = h->end_clock;
-    t->raw_ns = h->end_raw_ns;
-    t->live_bytes = RELAXED_LOAD(&h->large_live);
-    t->allocated_bytes = RELAXED_LOAD(&h->large_bytes);
-    t->allocs = RELAXED_LOAD(&h->large_allocs);
-    t->codec_bytes = RELAXED_LOAD(&h->codec_bytes);
-    t->in_allocator = RELAXED_LOAD(&h->in_allocator);
-    __atomic_store_n(&t->number, number, __ATOMIC_RELEASE);
+    region_fill_tick(REGION_ROW(r, REGION_TIMELINE, struct region_tick, row), r->header, number);
 }
 
 /* As the shim's own ticks (lifecycle.c), which may come as well in a program with cgo: whoever

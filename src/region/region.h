@@ -71,6 +71,21 @@ uint32_t region_take(struct region *r, enum region_table table, uint32_t count);
  * (counted in lost[STRINGS]). */
 uint64_t region_string(struct region *r, const char *s, size_t size);
 
+/* What the header says now becomes tick `number` of the timeline. Until that is there readers pass it
+ * by. */
+INLINE void region_fill_tick(struct region_tick *t, const struct region_header *h, uint64_t number) {
+    RELAXED_STORE(&t->number, 0);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    t->clock = h->end_clock;
+    t->raw_ns = h->end_raw_ns;
+    t->live_bytes = RELAXED_LOAD(&h->large_live);
+    t->allocated_bytes = RELAXED_LOAD(&h->large_bytes);
+    t->allocs = RELAXED_LOAD(&h->large_allocs);
+    t->codec_bytes = RELAXED_LOAD(&h->codec_bytes);
+    t->in_allocator = RELAXED_LOAD(&h->in_allocator);
+    __atomic_store_n(&t->number, number, __ATOMIC_RELEASE);
+}
+
 /* Whether a sum that only a mean is made of may still grow: it and its count stop before it would
  * wrap (lives of 48 hours do that to 36,000 blocks), and the mean is of what came before. */
 INLINE bool region_has_room(const uint64_t *sum) {

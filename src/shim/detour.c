@@ -8,55 +8,23 @@
 #include "base/syscall.h"
 #include "module_elf.h"
 #include "move.h"
+#include "near.h"
 
 #define SLOT 96u
 #define JUMP 5u      /* e9 and 32 bits */
 #define MOVED_AT 32u /* behind the thunk */
 _Static_assert(MOVED_AT + MOVE_OUT_MOST + JUMP <= SLOT && MOVED_AT >= 8 + 19, "all have room");
-#define REACH (7ull << 28) /* 1.75 GiB: a jump reaches 2 */
-#define LOWEST 0x10000ull
-#ifndef MAP_FIXED_NOREPLACE
-#define MAP_FIXED_NOREPLACE 0x100000
-#endif
 
 /* ---- memory within reach ---- */
-
-static uint64_t map_at(uint64_t at, uint64_t size) {
-    long got = base_syscall(SYS_mmap, at, size, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-    if (base_is_error(got))
-        return 0;
-    if ((uint64_t)got == at)
-        return at;
-    base_syscall(SYS_munmap, got, size); /* before Linux 4.17 the address is only a hint */
-    return 0;
-}
-
-/* Below the module first: above a program lies its heap, which would find its way barred. Steps
- * grow by an eighth: neighbours are other modules, then come the wide gaps between mappings. */
-static uint64_t search_near(uint64_t low, uint64_t high, uint64_t size) {
-    uint64_t at, off = size + 0x10000;
-    for (; high - low + off < REACH && low > LOWEST + off; off += off / 8) {
-        at = map_at((low - off) & ~0xfffull, size);
-        if (at)
-            return at;
-    }
-    for (off = 1ull << 30; high - low + off + size < REACH; off += 16u << 20) {
-        at = map_at((high + off) & ~0xfffull, size);
-        if (at)
-            return at;
-    }
-    return 0;
-}
 
 /* Right under the place that was found last, where that is within reach, too: each search asks the
  * kernel dozens of times. */
 static uint64_t map_near(uint64_t low, uint64_t high, uint64_t size) {
     static uint64_t last;
-    uint64_t at = last > LOWEST + size ? (last - size) & ~0xfffull : 0;
-    bool is_near = at && at < low && high - at < REACH;
-    if (!is_near || !map_at(at, size))
-        at = search_near(low, high, size);
+    uint64_t at = last > NEAR_LOWEST + size ? (last - size) & ~0xfffull : 0;
+    bool is_near = at && at < low && high - at < NEAR_REACH;
+    if (!is_near || !near_map_at(at, size))
+        at = near_map(low, high, size);
     if (at)
         last = at;
     return at;

@@ -11,21 +11,17 @@
 #include "elf.h"
 #include "go/go.h"
 #include "module.h"
+#include "near.h"
 #include "shim.h"
 
-#define REACH (7ull << 28) /* 1.75 GiB: a jump reaches 2 */
-#define LOWEST 0x10000ull
 #define NOTE_GO 4u
 #define INFO_WITHIN 65536u /* of its segment, as Go's own tools look for it */
-#ifndef MAP_FIXED_NOREPLACE
-#define MAP_FIXED_NOREPLACE 0x100000
-#endif
 
 static struct go_state *state;
 
-static long map(uint64_t at, uint64_t size, int flags) {
-    return base_syscall(SYS_mmap, at, size, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+static long map(uint64_t size) {
+    return base_syscall(SYS_mmap, 0, size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 }
 
 /* ---- is it Go? ---- */
@@ -82,40 +78,19 @@ static bool find_segments(struct go_image *image, const Elf64_Phdr *p, uint64_t 
 
 /* ---- memory ---- */
 
-static uint64_t map_at(uint64_t at, uint64_t size) {
-    long got = map(at, size, MAP_FIXED_NOREPLACE);
-    if (base_is_error(got))
-        return 0;
-    if ((uint64_t)got == at)
-        return at;
-    base_syscall(SYS_munmap, got, size); /* before Linux 4.17 the address is only a hint */
-    return 0;
-}
-
-/* As in detour.c: below the program first. */
 static uint64_t map_near(const struct go_image *image, uint64_t size) {
-    uint64_t low = UINT64_MAX, high = 0, at, off = size + 0x10000;
+    uint64_t low = UINT64_MAX, high = 0;
     for (uint32_t i = 0; i < image->segment_count; i++) {
         const struct go_segment *s = &image->segments[i];
         low = s->start < low ? s->start : low;
         high = s->start + s->size > high ? s->start + s->size : high;
     }
-    for (; high - low + off < REACH && low > LOWEST + off; off += off / 8) {
-        at = map_at((low - off) & ~0xfffull, size);
-        if (at)
-            return at;
-    }
-    for (off = 1ull << 30; high - low + off + size < REACH; off += 16u << 20) {
-        at = map_at((high + off) & ~0xfffull, size);
-        if (at)
-            return at;
-    }
-    return 0;
+    return near_map(low, high, size);
 }
 
 static int make_state(void) {
     uint64_t stacks_size = GO_STACKS * GO_STACK_SIZE;
-    long at = map(0, sizeof *state + stacks_size, 0);
+    long at = map(sizeof *state + stacks_size);
     if (base_is_error(at))
         return -ENOMEM;
     base_syscall(SYS_madvise, at, sizeof *state + stacks_size, MADV_NOHUGEPAGE);
@@ -212,7 +187,7 @@ static const char *install(struct go_plan *plan, const struct go_image *image) {
 
 void go_start(uint64_t headers, uint64_t header_count, bool is_alone) {
     struct go_image *image;
-    long at = map(0, sizeof *image + sizeof(struct go_plan), 0);
+    long at = map(sizeof *image + sizeof(struct go_plan));
     if (base_is_error(at))
         return;
     image = (struct go_image *)at;

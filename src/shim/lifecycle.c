@@ -321,16 +321,7 @@ static void record_tick(void) {
     }
     if (number >= d->capacity)
         region_lose(r, REGION_LOST_TICKS, 1);
-    struct region_tick *t = REGION_ROW(r, REGION_TIMELINE, struct region_tick, row);
-    RELAXED_STORE(&t->number, 0);
-    t->clock = h->end_clock;
-    t->raw_ns = h->end_raw_ns;
-    t->live_bytes = RELAXED_LOAD(&h->large_live);
-    t->allocated_bytes = RELAXED_LOAD(&h->large_bytes);
-    t->allocs = RELAXED_LOAD(&h->large_allocs);
-    t->codec_bytes = RELAXED_LOAD(&h->codec_bytes);
-    t->in_allocator = RELAXED_LOAD(&h->in_allocator);
-    __atomic_store_n(&t->number, number, __ATOMIC_RELEASE);
+    region_fill_tick(REGION_ROW(r, REGION_TIMELINE, struct region_tick, row), h, number);
     RELAXED_STORE(&d->used, number + 1);
 }
 

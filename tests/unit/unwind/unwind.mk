@@ -3,7 +3,7 @@
 # "N passed, N failed". `check-unwind` runs them in half a minute.
 UNWIND_DIR := tests/unit/unwind
 UNWIND_PARTS := $(filter %/base/parse.o %/base/syscall.o %/base/codec_table.o %/base/codec_go.o %/shim/codec.o %/shim/codec_scan.o \
-  %/shim/detour.o %/shim/move.o %/shim/first.o %/shim/insn.o %/region/layout.o %/region/create.o %/region/commit.o \
+  %/shim/detour.o %/shim/near.o %/shim/move.o %/shim/first.o %/shim/insn.o %/region/layout.o %/region/create.o %/region/commit.o \
   %/shim/identity.o %/shim/live.o %/shim/peek.o %/shim/module.o %/shim/loader.o %/shim/module_elf.o %/shim/unwind.o \
   %/shim/unwind_bounds.o %/shim/unwind_known.o %/shim/unwind_fde.o %/shim/unwind_rule.o %/shim/unwind_table.o,$(SHIM_PARTS))
 # The same as a glibc before 2.35 finds it: without _dl_find_object.
