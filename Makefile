@@ -152,7 +152,7 @@ FORCE:
 
 # Tests of the shim's rooms link what they need of the shim (never its hooks), the others the
 # reading half.
-UNIT_SHIM := $(patsubst %,$(B)/tests/unit/%_test,decide live live_map lives index conf block insn move rule codec_scan module_elf)
+UNIT_SHIM := $(patsubst %,$(B)/tests/unit/%_test,decide live live_map lives elf index conf block insn move rule codec_scan module_elf)
 HELP_OBJ := $(TEST_HELP:%.c=$(B)/read/%.o)
 
 SHIM_PARTS ?= $(SHIM_OBJ)

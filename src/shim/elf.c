@@ -12,17 +12,20 @@ const struct link_map *elf_first_map(void) {
     return debug ? debug->r_map : NULL;
 }
 
-/* glibc has made the pointers of a dynamic section absolute, except where it is read-only (the
- * vdso): those are still offsets. */
-static const void *absolute(uint64_t base, uint64_t value) {
-    return (const void *)(value < base ? base + value : value);
+/* glibc has made the pointers of a dynamic section absolute, except where it is read-only (the vdso):
+ * those are still offsets. What is absolute lies near the section; a base tells nothing, for an object
+ * that was linked to a high address (prelinked; the vdso before Linux 3.16) may have a negative one. */
+#define NEAR (1ull << 38)
+static const void *absolute(uint64_t base, const ElfW(Dyn) * dyn) {
+    uint64_t value = dyn->d_un.d_ptr;
+    return (const void *)(value - (uint64_t)dyn + NEAR < 2 * NEAR ? value : base + value);
 }
 
 static void read_dynamic(uint64_t base, const ElfW(Dyn) * dyn, struct elf_dynamic *out) {
     uint64_t soname = 0;
     *out = (struct elf_dynamic){.base = base};
     for (; dyn->d_tag != DT_NULL; dyn++) {
-        const void *p = absolute(base, dyn->d_un.d_ptr);
+        const void *p = absolute(base, dyn);
         switch (dyn->d_tag) {
         case DT_SYMTAB:
             out->symbols = p;
