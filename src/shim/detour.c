@@ -116,15 +116,27 @@ static uint16_t refusal(enum move_refusal why) {
     }
 }
 
-/* Fills a slot; *jump_at is where the jump to it goes. */
-static uint16_t make_slot(uint8_t *slot, const struct codec_function *f, uint32_t number,
-                          void (*stub)(void), uint64_t *jump_at) {
+/* A symbol table may say anything: whether there is code of the module's that can be read. `code` is the
+ * segment that was found last, its end 0 = none. */
+static bool is_code(const struct module *m, const struct codec_function *f,
+                    struct module_code *code) {
+    bool is_in = f->start >= code->start && f->start < code->end;
+    if (!is_in && !module_elf_code(m, f->start, code))
+        code->start = code->end = 0;
+    return f->start < f->end && f->end <= code->end && code->protection & PROT_READ;
+}
+
+/* Fills a slot; *jump_at is where the jump to it goes. `limit` is where another function begins. */
+static uint16_t make_slot(uint8_t *slot, const struct codec_function *f, uint64_t limit,
+                          uint32_t number, void (*stub)(void), uint64_t *jump_at) {
     struct move m;
     uint64_t moved_at = (uint64_t)slot + MOVED_AT;
     enum move_refusal why = move_prologue((const uint8_t *)f->start, f->start, f->end - f->start,
                                           slot + MOVED_AT, SLOT - MOVED_AT - JUMP, moved_at, &m);
     if (why != MOVE_OK)
         return refusal(why);
+    if (f->start < limit && limit - f->start < (uint64_t)m.skip + m.taken)
+        return REGION_REFUSED_SHORT; /* it is entered in the midst of what would be moved */
     put_thunk(slot, m.undo, number, (uint64_t)stub);
     *jump_at = f->start + m.skip;
     if (!m.ends)
@@ -205,7 +217,7 @@ static void put_jumps(const struct module *m, struct codec_function *f, uint32_t
     for (uint32_t i = 0; i < count; i++) {
         if (!is_pending(&f[i]))
             continue;
-        if (module_elf_code(m, f[i].jump_at, &code))
+        if (module_elf_code(m, f[i].jump_at, &code) && !code.is_shared)
             put_in_segment(&code, &f[i], count - i);
         if (is_pending(&f[i]))
             f[i].refused = REGION_REFUSED_WRITE;
@@ -225,10 +237,14 @@ void detour_put(const struct module *m, struct codec_function *f, uint32_t count
         return;
     }
     uint8_t *slot = (uint8_t *)at;
+    struct module_code code = {0};
     for (uint32_t i = 0; i < count; i++) {
         if (f[i].refused)
             continue;
-        f[i].refused = make_slot(slot, &f[i], first_number + i, stub, &f[i].jump_at);
+        f[i].refused = is_code(m, &f[i], &code)
+                           ? make_slot(slot, &f[i], i + 1 < count ? f[i + 1].start : 0,
+                                       first_number + i, stub, &f[i].jump_at)
+                           : REGION_REFUSED_DECODE;
         f[i].original = (uint64_t)slot + MOVED_AT;
         slot += f[i].refused ? 0 : SLOT;
     }

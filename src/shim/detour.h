@@ -23,7 +23,7 @@ struct detour_room {
 /* Whether the process certainly has this one thread: no by itself. */
 void detour_alone(bool alone);
 
-/* Puts detours to `stub` at the functions (of one module, in its memory) that have refused == NOT
+/* Puts detours to `stub` at the functions (of one module, by address) that have refused == NOT
  * and sets their `original`, or `refused` where it does not work. Numbers are counted from
  * first_number; the stub finds its own above the return address. `room` is filled; give it back
  * with detour_forget when the module is gone. */

@@ -194,7 +194,8 @@ bool module_elf_code(const struct module *m, uint64_t address, struct module_cod
         struct module_code other = pages_of(m, part);
         sharers += part->p_type == PT_LOAD && other.start < code->end && other.end > code->start;
     }
-    return sharers == 1;
+    code->is_shared = sharers != 1;
+    return is_found;
 }
 
 bool module_elf_moves_text(const struct module *m) {

@@ -31,8 +31,9 @@ void module_elf_facts(const struct module *m, struct module_facts *facts);
 struct module_code {
     uint64_t start, end;
     int protection;
+    bool is_shared; /* other segments have pages of it */
 };
-/* The one that `address` is in. False: it is in none, or other segments share pages with it. */
+/* The one that `address` is in. False: it is in none. */
 bool module_elf_code(const struct module *m, uint64_t address, struct module_code *code);
 
 /* Whether the loader relocates the module's code. */
