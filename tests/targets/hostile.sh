@@ -51,6 +51,10 @@ shown text "$TMPDIR/out" "diff"
 shown json "$TMPDIR/out" "diff in JSON"
 "$SQUALL_BIN" check --max-peak 1 "$dumps" >"$TMPDIR/out" 2>&1
 shown check "$TMPDIR/out"
+# A finding is told with the name of a mark or a codec function.
+"$SQUALL_BIN" check --no-finding any "$dumps" >"$TMPDIR/out" 2>&1
+grep -q 'made in mark' "$TMPDIR/out" && shown check "$TMPDIR/out" "check of findings" ||
+    not_ok "check of findings" "none has the name: $(head -c 500 "$TMPDIR/out" | cat -v)"
 "$SQUALL_BIN" merge -o "$TMPDIR/merged" "$TMPDIR/before.squall" "$TMPDIR/after.squall" >/dev/null 2>&1 &&
     "$SQUALL_BIN" report --json "$TMPDIR/merged" >"$TMPDIR/out"
 shown json "$TMPDIR/out" "merged"

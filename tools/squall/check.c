@@ -8,6 +8,7 @@
 
 #include "command.h"
 #include "compare/compare.h"
+#include "render/render.h"
 
 #define NAMES_MAX 32u
 
@@ -141,10 +142,10 @@ static bool is_unwanted(const struct check *c, const char *rule) {
     return c->any_finding;
 }
 
-static void print_plain(const char *text) {
-    for (; *text; text++) /* it holds names of the watched process */
-        putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
-    putchar('\n');
+/* It holds names of the watched process. */
+static void print_clean(const char *text) {
+    char clean[4096];
+    puts(render_clean(clean, sizeof clean, text, 0));
 }
 
 static void check_process(struct check *c, const struct analysis *a) {
@@ -159,7 +160,7 @@ static void check_process(struct check *c, const struct analysis *a) {
         if (is_unwanted(c, a->findings[i].rule)) {
             fail(c, "--no-finding");
             printf("%s: ", a->findings[i].rule);
-            print_plain(a->findings[i].summary);
+            print_clean(a->findings[i].summary);
         }
 }
 
