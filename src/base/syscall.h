@@ -36,7 +36,12 @@ INLINE long base_syscall6(long n, long a, long b, long c, long d, long e, long f
 #define BASE_SANDBOX_SILENT 0x80000000u /* no call whatever */
 #ifdef SQUALL_SHIM
 extern uint32_t base_sandboxed __attribute__((visibility("hidden")));
-#define BASE_SANDBOXED (RELAXED_LOAD(&base_sandboxed) & ~BASE_SANDBOX_DIED)
+/* The kernel leaves the highest bit of a dead one's word. */
+INLINE uint32_t base_sandbox(void) {
+    uint32_t word = RELAXED_LOAD(&base_sandboxed);
+    return word & BASE_SANDBOX_DIED ? 0 : word;
+}
+#define BASE_SANDBOXED base_sandbox()
 #else
 #define BASE_SANDBOXED 0u
 #endif

@@ -1,7 +1,7 @@
 #!/bin/bash
 # A program that only asks whether there is seccomp, with a filter at NULL, has no sandbox: its children
-# are recorded and the report speaks of none. Nor has one of which a child of vfork installs a filter. One
-# that installs a filter itself has.
+# are recorded and the report speaks of none. Nor has one of which a child of vfork installs a filter, or
+# has system calls handed to itself. One that installs a filter itself has.
 . "$(dirname "$0")/lib.sh"
 cat >"$TMPDIR/asks.c" <<'C'
 #include <linux/filter.h>
@@ -12,9 +12,14 @@ cat >"$TMPDIR/asks.c" <<'C'
 #include <sys/wait.h>
 #include <unistd.h>
 static void *volatile block;
+static char let_pass; /* SYSCALL_DISPATCH_FILTER_ALLOW */
 static int in_child(const struct sock_fprog *filter) {
     int status;
     pid_t pid = vfork();
+    if (!pid && !filter) { /* PR_SET_SYSCALL_USER_DISPATCH, since Linux 5.11 */
+        prctl(59, 1, 0, 0, &let_pass);
+        _exit(0);
+    }
     if (!pid)
         _exit(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, filter, 0, 0) ? 2 : 0);
     return waitpid(pid, &status, 0) == pid ? status : -1;
@@ -36,6 +41,8 @@ int main(int argc, char **argv) {
         r = prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, filter, 0, 0);
     else if (*argv[1] == 'v')
         r = in_child(&program) - 1;
+    else if (*argv[1] == 'w')
+        r = in_child(NULL) - 1;
     else if (*argv[1] == 's')
         r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, filter);
     else
@@ -49,7 +56,7 @@ int main(int argc, char **argv) {
 }
 C
 gcc -O1 -fno-builtin "$TMPDIR/asks.c" -o "$TMPDIR/asks" || not_ok asks "does not build"
-for how in p s y v pi si yi; do
+for how in p s y v w pi si yi; do
     fresh
     env SQUALL_DIR="$dumps" LD_PRELOAD="$SQUALL_LIB" "$TMPDIR/asks" $how || not_ok "$how" "ended by $?"
     report "$TMPDIR/json"
