@@ -18,8 +18,9 @@ SHIM_CFLAGS := $(COMMON) -O2 -fPIC -ffreestanding -fno-builtin -fvisibility=hidd
   -fasynchronous-unwind-tables -fomit-frame-pointer
 # gcc zeroes structs of a few words with "rep stos", which costs ten times what the stores do.
 SHIM_CFLAGS += $(if $(findstring clang,$(CC)),,-mmemset-strategy=unrolled_loop:256:noalign,rep_8byte:-1:noalign)
+# Who opens it (a program that looks for plugins) must not take it away: what it changed leads into it.
 SHIM_LDFLAGS := -shared -nostdlib -Wl,-soname,libsquall.so -Wl,-z,now -Wl,-z,relro \
-  -Wl,-z,separate-code \
+  -Wl,-z,separate-code -Wl,-z,nodelete \
   -Wl,--version-script=src/shim/exports.map -Wl,--build-id=sha1 -Wl,--hash-style=both
 
 SAN ?=
