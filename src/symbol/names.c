@@ -2,10 +2,19 @@
  *
  * A symbol table may be hostile, and a short mangled name can stand for one of many gigabytes.
  * So the demanglers are used through their callbacks, which keep what they build on the stack,
- * and are left by longjmp when the result grows beyond all use. */
+ * and are left by longjmp when the result grows beyond all use.
+ *
+ * That of C++ can also take for ever without a result: it asks at each level of a type, twice, for
+ * a pack to expand, and reads twice what follows a conversion to a template's parameter. So it has
+ * a time, at the end of which it is left the same way; it holds nothing then. That of Rust, which
+ * takes memory, writes something wherever it goes two ways. */
 #include <setjmp.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "internal.h"
 
@@ -14,6 +23,13 @@
 
 #define MANGLED_MAX 65536u /* a longer one is shown as it is */
 #define SHOWN_MAX 65536u   /* a longer one is given up */
+/* A shorter one has no room for many levels; real ones take some microseconds. */
+#define TIMED_FROM 48u
+#define TIME_NS 30000000 /* of a processor */
+#define GIVEN_UP_MAX 16u /* in all: after that long ones are shown as they are */
+#ifndef sigev_notify_thread_id /* an older C library has no name for it */
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
 #define OPTIONS (DMGL_AUTO | DMGL_PARAMS | DMGL_ANSI)
 
 static struct name *find(struct name **names, const char *text) {
@@ -56,6 +72,67 @@ static void collect(const char *text, size_t length, void *opaque) {
     output->length += length;
 }
 
+/* What this thread demangles against time. */
+static _Thread_local struct output *volatile timed;
+static atomic_uint given_up;
+
+static void over_time(int number) {
+    struct output *output = timed;
+    (void)number;
+    timed = NULL;
+    if (output)
+        longjmp(output->too_long, 1);
+}
+
+struct limit {
+    timer_t timer;
+    sigset_t mask; /* as it was before */
+};
+
+/* A timer that comes to this thread and no other, whatever signals are blocked. */
+static bool begin_limit(struct limit *limit) {
+    /* Not held back while it is handled, as the handler does not return. */
+    struct sigaction action = {.sa_handler = over_time, .sa_flags = SA_NODEFER | SA_RESTART};
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGPROF};
+    struct itimerspec at = {.it_value = {.tv_nsec = TIME_NS}};
+    sigset_t set;
+    event.sigev_notify_thread_id = gettid();
+    sigemptyset(&set);
+    sigaddset(&set, SIGPROF);
+    if (sigaction(SIGPROF, &action, NULL) ||
+        timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &limit->timer))
+        return false;
+    if (pthread_sigmask(SIG_UNBLOCK, &set, &limit->mask) == 0 &&
+        timer_settime(limit->timer, 0, &at, NULL) == 0)
+        return true;
+    timer_delete(limit->timer);
+    return false;
+}
+
+static void end_limit(const struct limit *limit) {
+    timed = NULL;
+    timer_delete(limit->timer);
+    pthread_sigmask(SIG_SETMASK, &limit->mask, NULL);
+}
+
+/* Against time. Left by longjmp: by `collect` or the timer. */
+static bool demangle_cplus(const char *mangled, struct output *output) {
+    volatile bool done = false;
+    struct limit limit;
+    if (strlen(mangled) < TIMED_FROM)
+        return cplus_demangle_v3_callback(mangled, OPTIONS, collect, output);
+    if (given_up >= GIVEN_UP_MAX || !begin_limit(&limit))
+        return false;
+    if (setjmp(output->too_long) == 0) {
+        timed = output;
+        done = cplus_demangle_v3_callback(mangled, OPTIONS, collect, output);
+    } else if (!timed) {
+        given_up++;
+    }
+    end_limit(&limit);
+    return done;
+}
+
 /* Returns a copy on the heap, or NULL: not mangled, or nothing that one would want to read. */
 static char *demangle(const char *mangled) {
     char *volatile shown = NULL;
@@ -70,7 +147,7 @@ static char *demangle(const char *mangled) {
     /* Rust first: its older names are C++ names with a hash. */
     if (!rust_demangle_callback(mangled, OPTIONS, collect, output)) {
         output->length = 0;
-        if (!cplus_demangle_v3_callback(mangled, OPTIONS, collect, output))
+        if (!demangle_cplus(mangled, output))
             goto cleanup;
     }
     if (output->length)
