@@ -25,7 +25,7 @@
 #define SHOWN_MAX 65536u   /* a longer one is given up */
 /* A shorter one has no room for many levels; real ones take some microseconds. */
 #define TIMED_FROM 48u
-#define TIME_NS 30000000 /* of a processor */
+#define TICK_NS 15000000 /* of a processor: a name has one to two */
 #define GIVEN_UP_MAX 16u /* in all: after that long ones are shown as they are */
 #ifndef sigev_notify_thread_id /* an older C library has no name for it */
 #define sigev_notify_thread_id _sigev_un._tid
@@ -72,64 +72,66 @@ static void collect(const char *text, size_t length, void *opaque) {
     output->length += length;
 }
 
-/* What this thread demangles against time. */
-static _Thread_local struct output *volatile timed;
+/* What a thread demangles against time. Its timer is not set for each name, which would take as long as
+ * the name, but goes on until it finds none. */
+static _Thread_local struct watchdog {
+    timer_t timer;
+    bool made;
+    volatile bool runs;
+    volatile unsigned ticks;      /* since the name was begun */
+    struct output *volatile output; /* NULL = none is */
+} watchdog;
 static atomic_uint given_up;
 
-static void over_time(int number) {
-    struct output *output = timed;
+static void tick(int number) {
+    static const struct itimerspec never;
     (void)number;
-    timed = NULL;
-    if (output)
-        longjmp(output->too_long, 1);
+    if (!watchdog.output) {
+        watchdog.runs = timer_settime(watchdog.timer, 0, &never, NULL) != 0;
+    } else if (++watchdog.ticks == 2) {
+        longjmp(watchdog.output->too_long, 1);
+    }
 }
 
-struct limit {
-    timer_t timer;
-    sigset_t mask; /* as it was before */
-};
-
-/* A timer that comes to this thread and no other, whatever signals are blocked. */
-static bool begin_limit(struct limit *limit) {
-    /* Not held back while it is handled, as the handler does not return. */
-    struct sigaction action = {.sa_handler = over_time, .sa_flags = SA_NODEFER | SA_RESTART};
+/* A timer that comes to this thread and no other, whatever signals were blocked. */
+static bool make_watchdog(void) {
+    /* Not held back while it is handled, as the handler may not return. */
+    struct sigaction action = {.sa_handler = tick, .sa_flags = SA_NODEFER | SA_RESTART};
     struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGPROF};
-    struct itimerspec at = {.it_value = {.tv_nsec = TIME_NS}};
     sigset_t set;
     event.sigev_notify_thread_id = gettid();
     sigemptyset(&set);
     sigaddset(&set, SIGPROF);
-    if (sigaction(SIGPROF, &action, NULL) ||
-        timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &limit->timer))
-        return false;
-    if (pthread_sigmask(SIG_UNBLOCK, &set, &limit->mask) == 0 &&
-        timer_settime(limit->timer, 0, &at, NULL) == 0)
-        return true;
-    timer_delete(limit->timer);
-    return false;
+    return sigaction(SIGPROF, &action, NULL) == 0 && pthread_sigmask(SIG_UNBLOCK, &set, NULL) == 0 &&
+           timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &watchdog.timer) == 0;
 }
 
-static void end_limit(const struct limit *limit) {
-    timed = NULL;
-    timer_delete(limit->timer);
-    pthread_sigmask(SIG_SETMASK, &limit->mask, NULL);
+static bool begin_watch(struct output *output) {
+    static const struct itimerspec each = {.it_value = {.tv_nsec = TICK_NS},
+                                           .it_interval = {.tv_nsec = TICK_NS}};
+    if (!watchdog.made)
+        watchdog.made = make_watchdog();
+    if (!watchdog.made)
+        return false;
+    watchdog.ticks = 0;
+    watchdog.output = output;
+    if (!watchdog.runs)
+        watchdog.runs = timer_settime(watchdog.timer, 0, &each, NULL) == 0;
+    return watchdog.runs;
 }
 
 /* Against time. Left by longjmp: by `collect` or the timer. */
 static bool demangle_cplus(const char *mangled, struct output *output) {
     volatile bool done = false;
-    struct limit limit;
     if (strlen(mangled) < TIMED_FROM)
         return cplus_demangle_v3_callback(mangled, OPTIONS, collect, output);
-    if (given_up >= GIVEN_UP_MAX || !begin_limit(&limit))
+    if (given_up >= GIVEN_UP_MAX)
         return false;
-    if (setjmp(output->too_long) == 0) {
-        timed = output;
-        done = cplus_demangle_v3_callback(mangled, OPTIONS, collect, output);
-    } else if (!timed) {
+    if (setjmp(output->too_long) == 0)
+        done = begin_watch(output) && cplus_demangle_v3_callback(mangled, OPTIONS, collect, output);
+    else if (watchdog.ticks > 1)
         given_up++;
-    }
-    end_limit(&limit);
+    watchdog.output = NULL;
     return done;
 }
 
