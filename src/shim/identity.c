@@ -108,3 +108,8 @@ uint64_t identity_space_limit(void) {
     uint64_t all = identity_limit(RLIMIT_AS), data = identity_limit(RLIMIT_DATA);
     return all < data ? all : data;
 }
+
+bool identity_counts_commit(void) {
+    char text[8];
+    return read_file("/proc/sys/vm/overcommit_memory", text, sizeof text) > 0 && text[0] == '2';
+}

@@ -23,5 +23,8 @@ void identity_refresh(struct identity *id);
 uint64_t identity_limit(int resource);
 /* RLIMIT_AS or RLIMIT_DATA, the lower: private memory counts for both. UINT64_MAX = none. */
 uint64_t identity_space_limit(void);
+/* vm.overcommit_memory is 2: what is private and may be written counts, used or not, MAP_NORESERVE or not, and
+ * again in each forked child. */
+bool identity_counts_commit(void);
 
 #endif

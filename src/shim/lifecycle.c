@@ -174,14 +174,36 @@ static int make_region(void) {
 
 /* ---- fork ---- */
 
+static bool counts_commit; /* see identity.h */
+
+static void make_private(uint64_t offset, uint64_t size) {
+    base_syscall(SYS_mmap, shim.region.base + offset, size, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+}
+
+/* The parent's region becomes private memory. Where that counts, only what may be written to: nobody touches
+ * rows that are not committed. The directory is in the header, which is therefore last. */
+static void leave_region(void) {
+    const struct region *r = &shim.region;
+    if (!counts_commit) {
+        make_private(0, r->bound);
+        return;
+    }
+    for (unsigned t = 1; t <= REGION_TABLE_COUNT; t++) {
+        const struct region_directory *d = &r->directory[t];
+        uint64_t size = RELAXED_LOAD(&d->committed) * d->row_size;
+        if (size)
+            make_private(d->offset, (size + 4095) & ~4095ull);
+    }
+    make_private(0, REGION_HEADER_SIZE);
+}
+
 /* In a child, in the first hook after fork: only the thread that forked is there. What leads to
  * the parent's region is gone with the wiped pages; the mapping is replaced by private memory, for
  * a hook that a signal handler interrupted in order to fork. */
 static void begin_child(void) {
-    long old = (long)shim.region.base;
-    if (old)
-        base_syscall(SYS_mmap, old, shim.region.bound, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    if (shim.region.base)
+        leave_region();
     shim.region.base = NULL;
     module_detach();
     call_begin_child();
@@ -385,12 +407,23 @@ static uint64_t auxiliary(const uint64_t *auxv, uint64_t type) {
     return 0;
 }
 
+/* What the sizes of private tables go by. Where the kernel counts what is only reserved, a process of
+ * many would take from the others what they need to fork and to allocate. */
+#define COUNTED_SPACE (128ull << 20)
+#define COUNTED_SPACE_EXACT (512ull << 20)
+static uint64_t private_space(void) {
+    uint64_t space = identity_space_limit();
+    uint64_t most = shim.exact ? COUNTED_SPACE_EXACT : COUNTED_SPACE;
+    counts_commit = identity_counts_commit();
+    return counts_commit && space > most ? most : space;
+}
+
 /* Everything that a hook needs. Returns 0 or -errno. */
 static int prepare(const uint64_t *auxv, char *const *argv) {
-    uint64_t space = identity_space_limit();
     const uint64_t *random = (const uint64_t *)auxiliary(auxv, AT_RANDOM);
     shim.pid = (uint32_t)base_syscall(SYS_getpid);
     shim.exact = shim.conf.mode == REGION_MODE_EXACT;
+    uint64_t space = private_space();
     shim.large = shim.conf.large;
     shim.seed = shim.conf.seed ? shim.conf.seed : random ? random[1] : clock_now();
     if (identity_read(&saved.identity, argv))
