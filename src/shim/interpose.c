@@ -418,25 +418,6 @@ EXPORT void free(void *p) {
     real.free(p);
 }
 
-/* Of old C libraries; not in headers any more. */
-EXPORT void cfree(void *p);
-EXPORT void cfree(void *p) {
-    free(p);
-}
-
-EXPORT void free_sized(void *p, size_t n);
-EXPORT void free_sized(void *p, size_t n) {
-    (void)n;
-    free(p);
-}
-
-EXPORT void free_aligned_sized(void *p, size_t a, size_t n);
-EXPORT void free_aligned_sized(void *p, size_t a, size_t n) {
-    (void)a;
-    (void)n;
-    free(p);
-}
-
 EXPORT size_t malloc_usable_size(void *p) {
     typedef size_t usable(void *);
     if (UNLIKELY(real_is_boot(p)))
@@ -519,9 +500,13 @@ EXPORT void *realloc(void *old, size_t n) {
 SLOW(void *, reallocarray, void *, size_t, size_t)
 (void *old, size_t n, size_t m, const struct unwind_start *at) {
     size_t size;
-    if (__builtin_mul_overflow(n, m, &size)) { /* fails, and sets errno */
+    bool overflows = __builtin_mul_overflow(n, m, &size);
+    /* Fails, and sets errno; or the block is not of our next allocator (see interpose_free.c): the C
+     * library's calls the realloc that the program calls. */
+    if (overflows || (real_resolve() && real.is_foreign)) {
         take3 *f = (take3 *)real.next[HOOK_reallocarray];
-        return f ? f((size_t)old, n, m) : real.calloc(n, m);
+        if (f || overflows)
+            return f ? f((size_t)old, n, m) : real.calloc(n, m);
     }
     return reallocate(old, size, at);
 }
