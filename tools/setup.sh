@@ -27,7 +27,7 @@ declare -A PACKAGES=(
         golang-github-andybalholm-brotli-dev golang-github-datadog-zstd-dev
         golang-github-golang-snappy-dev golang-github-klauspost-pgzip-dev
         golang-github-pierrec-lz4-dev golang-github-valyala-gozstd-dev fish zsh groff-base gdb
-        eatmydata faketime libcap2-bin e2fsprogs btrfs-progs"
+        eatmydata faketime libcap2-bin e2fsprogs btrfs-progs musl-tools"
     # The whole matrix of `make check-real`, and the oldest Debian that can be had.
     [real]="kcat openjdk-17-jdk-headless libzstd-jni-java libsnappy-java liblz4-java nodejs
         rocksdb-tools nginx-light apache2-bin borgbackup pigz pixz squashfs-tools rsyslog

@@ -6,14 +6,23 @@
 /* Of the loader; weak, so that no library but libc has to be named and an early caller, before
  * our relocation, finds NULL. */
 extern struct r_debug _r_debug __attribute__((weak, visibility("default")));
+/* Where musl (and uClibc) has a pointer to it, with the same heads of structures. */
+extern struct r_debug *_dl_debug_addr __attribute__((weak, visibility("default")));
+
+bool elf_is_other_loader(void) {
+    struct r_debug **volatile other = &_dl_debug_addr;
+    return other != NULL;
+}
 
 const struct link_map *elf_first_map(void) {
     struct r_debug *volatile debug = &_r_debug;
+    if (UNLIKELY(!debug) && elf_is_other_loader())
+        debug = _dl_debug_addr;
     return debug ? debug->r_map : NULL;
 }
 
 /* glibc has made the pointers of a dynamic section absolute, except where it is read-only (the vdso):
- * those are still offsets. What is absolute lies near the section; a base tells nothing, for an object
+ * those are still offsets, and so are all of musl's. What is absolute lies near the section; a base tells nothing, for an object
  * that was linked to a high address (prelinked; the vdso before Linux 3.16) may have a negative one. */
 #define NEAR (1ull << 38)
 static const void *absolute(uint64_t base, const ElfW(Dyn) * dyn) {

@@ -32,6 +32,8 @@ const ElfW(Sym) * elf_symbol(const struct elf_dynamic *d, const char *name);
 /* The address of a defined function or object of default version, or NULL. An indirect function
  * is resolved by calling its resolver, as the loader would. */
 void *elf_lookup(const struct elf_dynamic *d, const char *name);
+/* The loader is not glibc's: musl's, say. Its list of objects can be read. */
+bool elf_is_other_loader(void);
 /* The loader's list of objects, NULL before we are relocated. */
 const struct link_map *elf_first_map(void);
 /* The C library among them, and what a lookup in it needs; NULL: not found. */

@@ -510,6 +510,8 @@ static void start(char **argv, char **environment) {
  * us. The loader knows where the kernel put argc, argv, 0, environment, 0, auxiliary vector. */
 static void start_early(void) {
     uint64_t **stack_end = NULL;
+    if (elf_is_other_loader())
+        return;
     for (const struct link_map *m = elf_first_map(); m && !stack_end; m = m->l_next) {
         struct elf_dynamic d;
         elf_dynamic_of_map(m, &d);
@@ -523,9 +525,21 @@ static void start_early(void) {
         start(argv, argv + argc + 1);
 }
 
+/* Another C library's program runs as it is: nothing here was tried there, and musl gives constructors no
+ * arguments. */
+static void leave_alone(void) {
+    shim.state = SHIM_OFF;
+    real_resolve();
+    say_init();
+    say("the C library is not glibc: nothing is recorded", NULL);
+}
+
 __attribute__((constructor)) static void construct(int argc, char **argv, char **environment) {
     (void)argc;
-    start(argv, environment);
+    if (elf_is_other_loader())
+        leave_alone();
+    else
+        start(argv, environment);
 }
 
 /* Other exit handlers and detached threads go on allocating; they are still recorded. */
