@@ -140,6 +140,19 @@ static void set_context_use(struct codec_function *f) {
     f->finish = finish_of(name);
 }
 
+/* Of the user's, for * matches more than was meant: what returns twice would come back into a frame of ours
+ * that is gone, and what looks at its caller would find us. */
+static bool is_no_call(const char *name, size_t length) {
+    static const char names[][12] = {"setjmp", "sigsetjmp", "savectx", "getcontext", "vfork",
+                                     "dlsym",  "dlvsym",    "dlopen",  "dlmopen"};
+    for (; length && *name == '_'; length--)
+        name++;
+    for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+        if (base_equal(name, length, names[i]))
+            return true;
+    return false;
+}
+
 /* Why its calls are not looked at; RUNNING until somebody knows better. */
 static uint16_t refused_before(const struct codec_function *f, const struct codec_symbol *symbol) {
     for (size_t i = 0; i < symbol->name_length; i++)
@@ -148,7 +161,8 @@ static uint16_t refused_before(const struct codec_function *f, const struct code
     if (!call_stub)
         return REGION_REFUSED_OFF;
     if (!f->entry)
-        return REGION_REFUSED_RUNNING;
+        return is_no_call(symbol->name, symbol->name_length) ? REGION_REFUSED_KIND
+                                                             : REGION_REFUSED_RUNNING;
     bool moves_data = codec_moves_data(f);
     if (!moves_data && is_no_context(f->entry->name))
         return REGION_REFUSED_KIND;
