@@ -176,26 +176,24 @@ static int make_region(void) {
 
 static bool counts_commit; /* see identity.h */
 
-static void make_private(uint64_t offset, uint64_t size) {
-    base_syscall(SYS_mmap, shim.region.base + offset, size, PROT_READ | PROT_WRITE,
-                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+static void make_private(uint64_t offset, uint64_t end, int protection) {
+    if (offset < end)
+        base_syscall(SYS_mmap, shim.region.base + offset, end - offset, protection,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 }
 
 /* The parent's region becomes private memory. Where that counts, only what may be written to: nobody touches
  * rows that are not committed. The directory is in the header, which is therefore last. */
 static void leave_region(void) {
     const struct region *r = &shim.region;
-    if (!counts_commit) {
-        make_private(0, r->bound);
-        return;
-    }
-    for (unsigned t = 1; t <= REGION_TABLE_COUNT; t++) {
+    for (unsigned t = 1; t <= REGION_TABLE_COUNT && counts_commit; t++) {
         const struct region_directory *d = &r->directory[t];
-        uint64_t size = RELAXED_LOAD(&d->committed) * d->row_size;
-        if (size)
-            make_private(d->offset, (size + 4095) & ~4095ull);
+        uint64_t used = (RELAXED_LOAD(&d->committed) * d->row_size + 4095) & ~4095ull;
+        uint64_t end = t < REGION_TABLE_COUNT ? d[1].offset : r->bound;
+        make_private(d->offset, d->offset + used, PROT_READ | PROT_WRITE);
+        make_private(d->offset + used, end, PROT_NONE);
     }
-    make_private(0, REGION_HEADER_SIZE);
+    make_private(0, counts_commit ? REGION_HEADER_SIZE : r->bound, PROT_READ | PROT_WRITE);
 }
 
 /* In a child, in the first hook after fork: only the thread that forked is there. What leads to
