@@ -6,6 +6,10 @@
 
 #include "internal.h"
 
+/* No file has a longer path, and no symbol that is used a longer name. */
+#define PATH_BYTES_MAX 4096u
+#define FUNCTION_BYTES_MAX 65536u
+
 static uint32_t rows_of(const struct region_view *view, enum region_table table) {
     return (uint32_t)view->used[table]; /* validate keeps it within 32 bits */
 }
@@ -45,6 +49,13 @@ static int decode_arguments(struct profile_process *p, const struct region_view 
     return 0;
 }
 
+/* A text that is longer is none: all that look for a word in it, for each frame and site, would look
+ * through it. */
+static const char *text_of(const struct region_view *view, uint64_t string, size_t most) {
+    const char *text = region_view_string(view, string);
+    return strnlen(text, most + 1) <= most ? text : "";
+}
+
 static int decode_header(struct profile_process *p, const struct region_view *view,
                          struct arena *arena) {
     const struct region_header *h = view->header;
@@ -53,7 +64,7 @@ static int decode_header(struct profile_process *p, const struct region_view *vi
     p->parent = h->parent;
     p->uid = h->uid;
     p->epoch = h->epoch;
-    p->exe = region_view_string(view, h->exe);
+    p->exe = text_of(view, h->exe, PATH_BYTES_MAX);
     p->run_id = h->run_id;
     memcpy(p->boot_id, h->boot_id, sizeof p->boot_id);
     p->start_ticks = h->start_ticks;
@@ -119,7 +130,7 @@ static int decode_modules(struct profile_process *p, const struct region_view *v
     for (uint32_t i = 0; i < rows; i++) {
         const struct region_module *row = region_view_row(view, REGION_MODULES, i);
         struct profile_module *m = &p->modules[i];
-        m->path = region_view_string(view, row->path);
+        m->path = text_of(view, row->path, PATH_BYTES_MAX);
         memcpy(m->build_id, row->build_id, sizeof m->build_id);
         m->build_id_size = row->build_id_size <= sizeof m->build_id ? row->build_id_size : 0;
         m->base = row->base;
@@ -193,7 +204,7 @@ static int decode_codec_functions(struct profile_process *p, const struct region
     for (uint32_t i = 0; i < rows; i++) {
         const struct region_codec_function *row = region_view_row(view, REGION_CODEC_FUNCTIONS, i);
         struct profile_codec_function *f = &p->codec_functions[i];
-        f->name = region_view_string(view, row->name);
+        f->name = text_of(view, row->name, FUNCTION_BYTES_MAX);
         f->module = row->module < p->module_count ? row->module : 0;
         f->codec = row->codec;
         f->direction =

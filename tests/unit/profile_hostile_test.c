@@ -40,6 +40,37 @@ static void survives_every_truncation(void **state) {
     region_build_close(&b);
 }
 
+/* Whoever looks for a word in a text looks as far as it goes, and once for each frame or site. */
+static void a_text_that_is_absurdly_long_is_none(void **state) {
+    static const char program[] = "/bin/program";
+    static char text[70000];
+    struct region_build b;
+    struct profile profile;
+    struct profile_error error;
+    (void)state;
+    region_build_open(&b, 64u << 20);
+    memset(text, 'x', sizeof text - 1);
+    uint32_t absurd = region_build_codec_function(&b, text, 1, REGION_COMPRESS);
+    text[65536] = 0;
+    uint32_t longest = region_build_codec_function(&b, text, 1, REGION_COMPRESS);
+    text[4097] = 0;
+    b.header->exe = region_build_string(&b, text, strlen(text));
+    uint32_t no_path = region_build_module(&b, text, 0x1000, 0x2000);
+    text[4096] = 0;
+    uint32_t longest_path = region_build_module(&b, text, 0x2000, 0x3000);
+    uint32_t usual = region_build_module(&b, program, 0x3000, 0x4000);
+    assert_int_equal(profile_load_memory(b.bytes, b.bound, "texts", &profile, &error), 0);
+    const struct profile_process *p = &profile.processes[0];
+    assert_string_equal(p->codec_functions[absurd].name, "");
+    assert_int_equal(strlen(p->codec_functions[longest].name), 65536);
+    assert_string_equal(p->exe, "");
+    assert_string_equal(p->modules[no_path].path, "");
+    assert_string_equal(p->modules[longest_path].path, text);
+    assert_string_equal(p->modules[usual].path, program);
+    profile_free(&profile);
+    region_build_close(&b);
+}
+
 static uint64_t random_number(void) {
     static uint64_t seed = 42;
     return base_mix(seed += 0x9e3779b97f4a7c15ull);
@@ -132,6 +163,7 @@ static void survives_flipped_bits(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(survives_every_truncation),
+        cmocka_unit_test(a_text_that_is_absurdly_long_is_none),
         cmocka_unit_test(survives_flipped_bits),
     };
     return cmocka_run_group_tests_name("profile_hostile", tests, make_folder, remove_folder);
