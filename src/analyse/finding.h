@@ -117,6 +117,7 @@ struct finding_work {
     struct finding_group *groups;
     uint32_t group_count;
     struct finding_knee knee;
+    struct finding_memo *memo; /* of finding_gather.c; NULL = no memory for one */
     bool whole; /* no filter is on: what the process did may be told */
     int error;
 };

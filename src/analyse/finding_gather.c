@@ -9,6 +9,31 @@
 
 /* ---- who calls ---- */
 
+/* Stacks have the same frames again and again, and to match one is dear: what was found of some,
+ * each in the place that its texts give it. Equal texts are one text, so pointers tell. */
+#define MEMO_SIZE 4096u
+struct finding_memo {
+    const char *function, *module, *codec;
+    const struct advice_host *host;
+    bool is_weak, is_known;
+};
+
+static const struct advice_host *host_of(struct finding_work *work,
+                                         const struct analyse_frame *frame, const char *codec,
+                                         bool *is_weak) {
+    if (!work->memo)
+        return advice_find_host(frame, codec, is_weak);
+    uint64_t mix = base_mix((uintptr_t)frame->module + base_mix((uintptr_t)frame->function));
+    struct finding_memo *m = &work->memo[(mix ^ (uintptr_t)codec >> 4) % MEMO_SIZE];
+    if (!m->is_known || m->function != frame->function || m->module != frame->module ||
+        m->codec != codec) {
+        *m = (struct finding_memo){frame->function, frame->module, codec, NULL, false, true};
+        m->host = advice_find_host(frame, codec, &m->is_weak);
+    }
+    *is_weak = m->is_weak;
+    return m->host;
+}
+
 /* The library through which a stack comes to the codec: the innermost that is known. Without names
  * modules alone tell. */
 static const struct advice_host *find_host(struct finding_work *work, uint32_t stack,
@@ -31,7 +56,7 @@ static const struct advice_host *find_host(struct finding_work *work, uint32_t s
             if (module && module < p->module_count)
                 frame.module = p->modules[module].path;
         }
-        here = advice_find_host(&frame, codec, &weak_here);
+        here = host_of(work, &frame, codec, &weak_here);
         if (!here || (host && weak_here))
             continue;
         host = here;
@@ -290,6 +315,7 @@ cleanup:
 }
 
 void finding_gather(struct finding_work *work) {
+    work->memo = calloc(MEMO_SIZE, sizeof(*work->memo));
     gather_sites(work);
     if (!work->error && work->group_count)
         gather_calls(work);
@@ -298,6 +324,7 @@ void finding_gather(struct finding_work *work) {
 void finding_gather_free(struct finding_work *work) {
     free(work->sites);
     free(work->groups);
+    free(work->memo);
 }
 
 /* ---- sums ---- */
