@@ -121,6 +121,13 @@ static int unfinished(const struct dirent *entry) {
     return is_unfinished(entry->d_name);
 }
 
+bool folder_is_our_name(const char *name) {
+    size_t length = strlen(name);
+    return strncmp(name, "squall.", 7) == 0 &&
+           ((length > 7 && strcmp(name + length - 7, ".region") == 0) ||
+            (length > 7 && strcmp(name + length - 7, ".squall") == 0));
+}
+
 /* A file of a folder, if it is ours: 0, or why not. */
 static int inspect_name(const char *folder, int fd, const char *name, struct maps *maps,
                         struct profile_file *file) {
@@ -178,6 +185,51 @@ int profile_list(const char *folder, int (*each)(void *data, const struct profil
 int profile_list_unfinished(const char *folder,
                             int (*each)(void *data, const struct profile_file *file), void *data) {
     return list(folder, unfinished, each, data);
+}
+
+/* As `report` has it (load.c): what cannot be opened is left out with a word, what can and is no
+ * region though it is named as one is broken. */
+static int tell_refused(const char *folder, int fd, const char *name, struct maps *maps,
+                        struct profile_file *file,
+                        int (*each)(void *data, const char *path, const char *why), void *data) {
+    char path[4096];
+    struct source source;
+    struct profile_error why = {.text = ""};
+    int status = fits(snprintf(path, sizeof path, "%s/%s", folder, name), sizeof path);
+    if (status || !folder_is_our_name(name))
+        return 0;
+    status = source_open(&source, fd, name, false, &why);
+    if (status)
+        return status == -ENOENT || status == -EISDIR ? 0 : each(data, path, why.text);
+    enum source_kind kind = source_kind(&source);
+    if (kind == SOURCE_OTHER || (kind == SOURCE_REGION &&
+                                 folder_inspect(&source, maps, path, true, file) == -EINVAL))
+        status = each(data, path, NULL);
+    source_close(&source);
+    return status;
+}
+
+int profile_list_refused(const char *folder,
+                         int (*each)(void *data, const char *path, const char *why), void *data) {
+    struct dirent **names = NULL;
+    struct profile_file *file = malloc(sizeof *file);
+    struct maps *maps = maps_open();
+    int fd = held_folder(folder), status = fd < 0 ? fd : file && maps ? 0 : -ENOMEM;
+    int count = status ? 0 : scandirat(fd, ".", &names, visible, alphasort);
+    if (count < 0)
+        status = -errno;
+    for (int i = 0; i < count; i++) {
+        if (status == 0)
+            status = tell_refused(folder, fd, names[i]->d_name, maps, file, each, data);
+        free(names[i]);
+    }
+    if (count >= 0)
+        free(names);
+    if (fd >= 0)
+        close(fd);
+    maps_close(maps);
+    free(file);
+    return status;
 }
 
 int profile_remove(const struct profile_file *file) {

@@ -301,6 +301,8 @@ bool places_is_shared(const char *path);
  * for, else one that exec took away is not told from one that died. */
 int folder_inspect(struct source *source, struct maps *maps, const char *path, bool beside,
                    struct profile_file *file);
+/* The names that the shim and we ourselves give: such a file has to be sound. */
+bool folder_is_our_name(const char *name);
 /* The name of a region's program alone. */
 int folder_exe(struct source *source, char *exe, size_t size);
 /* The file name of a region, as the shim gives it. */

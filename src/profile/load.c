@@ -77,14 +77,6 @@ struct folder_load {
     uint64_t done, total;
 };
 
-/* True for the names that the shim and we ourselves give: such a file has to be sound. */
-static bool is_our_name(const char *name) {
-    size_t length = strlen(name);
-    return strncmp(name, "squall.", 7) == 0 &&
-           ((length > 7 && strcmp(name + length - 7, ".region") == 0) ||
-            (length > 7 && strcmp(name + length - 7, ".squall") == 0));
-}
-
 static int load_entry(struct folder_load *l, const char *name, struct profile_error *error) {
     char path[4096];
     struct source source;
@@ -105,7 +97,7 @@ static int load_entry(struct folder_load *l, const char *name, struct profile_er
     source.progress_data = l->data;
     source.done = l->done;
     source.total = l->total;
-    if (kind == SOURCE_REGION || kind == SOURCE_DUMP || (kind == SOURCE_OTHER && is_our_name(name)))
+    if (kind == SOURCE_REGION || kind == SOURCE_DUMP || (kind == SOURCE_OTHER && folder_is_our_name(name)))
         status = load_source(&source, l->maps, path, l->profile, error);
     else if (l->warn) {
         profile_fail(&why, 0, path, 0, "skipped: %s",

@@ -319,6 +319,10 @@ struct profile_file {
  * the first thing other than 0 that `each` returned. */
 int profile_list(const char *folder, int (*each)(void *data, const struct profile_file *file),
                  void *data);
+/* Those that profile_list passes over though they are named as regions and dumps are: `why` tells
+ * why one cannot be opened; it is NULL for one that is broken, of which its reader tells. */
+int profile_list_refused(const char *folder,
+                         int (*each)(void *data, const char *path, const char *why), void *data);
 /* The same for unfinished dumps, which profile_list passes over. */
 int profile_list_unfinished(const char *folder,
                             int (*each)(void *data, const struct profile_file *file), void *data);

@@ -44,6 +44,13 @@ head -c 500 "$first" >cut.squall
 cp all.squall kept.squall
 show squall merge all.squall cut.squall -o kept.squall | sed 's/offset [0-9]*/offset N/'
 cmp all.squall kept.squall && echo "what was there is as it was"
+mkdir folder
+cp "$first" folder/
+make_region
+head -c 3000 region >folder/squall.1.2.00000000000000ff.region
+show squall merge folder -o kept.squall
+show squall pack folder
+cmp all.squall kept.squall && echo "what was there is as it was"
 show squall merge parts
 show squall merge -o out.squall
 show squall merge nowhere -o out.squall

@@ -29,6 +29,7 @@ int tool_main(int argc, char **argv); /* main of tools/squall/main.c */
 CANNOT(profile_load)
 CANNOT(profile_newest)
 CANNOT(profile_list)
+CANNOT(profile_list_refused)
 CANNOT(profile_remove)
 CANNOT(profile_find)
 CANNOT(watch_list_find)

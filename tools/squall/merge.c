@@ -46,6 +46,14 @@ static int take_region(void *job, const struct profile_file *file) {
     return file->packed ? 0 : add_path(job, file->path);
 }
 
+/* "All that is in it": one that is broken fails the merge, as it does a report. */
+static int take_refused(void *job, const char *path, const char *why) {
+    if (!why)
+        return add_path(job, path);
+    message("%s", why);
+    return 0;
+}
+
 static int collect(struct job *job, const char *path) {
     struct stat s;
     int status = stat(path, &s) == 0 ? 0 : -errno;
@@ -55,6 +63,8 @@ static int collect(struct job *job, const char *path) {
         status = profile_list(path, take_packed, job);
     if (status == 0 && S_ISDIR(s.st_mode))
         status = profile_list(path, take_region, job);
+    if (status == 0 && S_ISDIR(s.st_mode))
+        status = profile_list_refused(path, take_refused, job);
     if (status == 0)
         return COMMAND_OK;
     message("%s: %s", path, strerror(-status));

@@ -53,13 +53,20 @@ static int consider(void *data, const struct profile_file *file) {
     return 0;
 }
 
+/* What is broken is told of, and stays. */
+static int consider_refused(void *data, const char *path, const char *why) {
+    return why ? 0 : add_path(data, path);
+}
+
 static int collect(struct job *job, const char *path) {
-    struct stat s;
+    struct stat s = {0};
     int status;
     if (stat(path, &s) == 0 && S_ISREG(s.st_mode))
         status = add_path(job, path);
     else
         status = profile_list(path, consider, job);
+    if (status == 0 && !S_ISREG(s.st_mode))
+        status = profile_list_refused(path, consider_refused, job);
     if (status == 0)
         return COMMAND_OK;
     message("%s: offset 0: cannot be listed: %s", path, strerror(-status));
