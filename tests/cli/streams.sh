@@ -15,6 +15,15 @@ echo "closed: status $?, $(wc -l <err)"
 )
 squall report "$TMPDIR/region" 2>err | true
 echo "reader gone: killed by SIGPIPE or done before: $((PIPESTATUS[0] == 141 || PIPESTATUS[0] == 0)), $(wc -l <err)"
+# So is a limit of the size of files, which is a signal by default: nothing half is left beside it, and
+# a program that is run still has its own way with it.
+(
+    ulimit -f 4
+    squall export --format jsonl "$TMPDIR/region" -o "$TMPDIR/large" 2>err
+    echo "limited: $?, $(grep -c 'too large' err), $(find "$TMPDIR" -name '*large*' | wc -l) files"
+    squall run --quiet -o "$TMPDIR/large" -- bash -c 'head -c 9999 /dev/zero >limited; exit $?' 2>/dev/null
+    echo "the program: $?"
+)
 # A closed stderr must not become the dump, into which messages go then.
 cp --sparse=always "$TMPDIR/region" "$SQUALL_DIR/squall.1.1.0000000000000001.region"
 squall pack -o "$TMPDIR/dump" "$SQUALL_DIR" <&- >&- 2>&-

@@ -1,6 +1,7 @@
 /* squall: a table of commands and a loop over it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -89,9 +90,22 @@ static void hold_streams(void) {
             open("/dev/null", (fd == 0 ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
 }
 
+static void do_nothing(int signal_number) {
+    (void)signal_number;
+}
+
+/* RLIMIT_FSIZE is a full disk to us: an error of write, after which what was begun is removed. A
+ * handler, as a program that we run does not inherit one. */
+static void survive_limit(void) {
+    struct sigaction action = {.sa_handler = do_nothing, .sa_flags = SA_RESTART}, now;
+    if (sigaction(SIGXFSZ, NULL, &now) == 0 && now.sa_handler == SIG_DFL)
+        sigaction(SIGXFSZ, &action, NULL);
+}
+
 int main(int argc, char **argv) {
     const struct command *command;
     hold_streams();
+    survive_limit();
     if (argc < 2) {
         print_help(stderr);
         return COMMAND_USAGE;
