@@ -18,7 +18,7 @@ FUZZ_NEEDS_conf := src/shim/conf
 FUZZ_NEEDS_options := $(FUZZ_DIR)/tool_main $(filter-out %/main,$(TOOL_SRC:.c=)) tools/squall/go_blob
 # What would read files, look at processes or write: see options.c.
 FUZZ_LINK_options := $(addprefix -Wl$(comma)--wrap=,write program_inspect fleet_open top_screen_open \
-  go_target_open watch_open watch_list_find $(addprefix profile_,load load_pid newest list remove pack \
+  go_target_open watch_open watch_list_find $(addprefix profile_,load load_pid newest list list_refused remove pack \
   pack_found pack_check merge find find_pid))
 FUZZ_LINK_module := -Wl,--wrap=base_move
 
