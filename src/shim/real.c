@@ -75,8 +75,11 @@ static const char *const names[HOOK_COUNT] = {HOOKS_C(NAME) HOOKS_NEW(NAME) HOOK
 
 extern char __ehdr_start[] __attribute__((visibility("hidden")));
 
+extern ElfW(Dyn) _DYNAMIC[] __attribute__((visibility("hidden")));
+
+/* Not by the address: that is where we were moved to, and a prelinked library is not moved. */
 static bool is_ours(const struct link_map *map) {
-    return map->l_addr == (uint64_t)__ehdr_start;
+    return map->l_ld == _DYNAMIC;
 }
 
 /* Of a version that is not the default one, too, where there is no other: programs ask for the
@@ -149,12 +152,11 @@ static void find_all(const struct link_map *first) {
 #define WITHDRAWN ELF64_ST_INFO(STB_LOCAL, STT_FILE)
 
 /* How the segment that holds an address of ours is protected; 0 = none does. */
-static int protection(uint64_t address) {
+static int protection(uint64_t base, uint64_t address) {
     const ElfW(Ehdr) *header = (const void *)__ehdr_start;
     const ElfW(Phdr) *part = (const void *)(__ehdr_start + header->e_phoff);
     for (unsigned i = 0; i < header->e_phnum; i++, part++)
-        if (part->p_type == PT_LOAD &&
-            address - (uint64_t)__ehdr_start - part->p_vaddr < part->p_memsz)
+        if (part->p_type == PT_LOAD && address - base - part->p_vaddr < part->p_memsz)
             return (part->p_flags & PF_R ? PROT_READ : 0) |
                    (part->p_flags & PF_W ? PROT_WRITE : 0) | (part->p_flags & PF_X ? PROT_EXEC : 0);
     return 0;
@@ -216,7 +218,7 @@ static void withdraw(const struct unfollowed *u) {
     for (unsigned i = 0; i < HOOK_COUNT; i++)
         if ((uint64_t)u->symbol[i] > high)
             high = (uint64_t)u->symbol[i];
-    int before = protection((uint64_t)u->us.symbols);
+    int before = protection(u->us.base, (uint64_t)u->us.symbols);
     /* It cannot be both, and where it is code that code would be missed. */
     if (!before || before & PROT_EXEC ||
         base_syscall(SYS_mprotect, low, high + 8 - low, PROT_READ | PROT_WRITE))
