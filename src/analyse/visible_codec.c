@@ -98,7 +98,7 @@ static const char *why_refused(uint32_t reason) {
     case REGION_REFUSED_DECODE:
         return "their first instructions cannot be moved";
     case REGION_REFUSED_JUMP:
-        return "they jump back into their first instructions";
+        return "their first instructions are jumped to";
     case REGION_REFUSED_SHORT:
         return "they are shorter than a jump";
     case REGION_REFUSED_BREAKPOINT:

@@ -204,6 +204,16 @@ static void collect(void *data, const struct codec_symbol *symbol) {
     set_name(f, symbol);
 }
 
+static void note_entry(void *data, uint64_t start) {
+    struct finding *finding = data;
+    struct codec_function *f = &ranges->functions[finding->first];
+    for (uint32_t i = 0; i < finding->count; i++) {
+        uint64_t behind = start - f[i].start;
+        if (behind && behind < CODEC_SCAN_BEGINNING && (!f[i].entered || behind < f[i].entered))
+            f[i].entered = (uint8_t)behind;
+    }
+}
+
 /* A program's own `compress` is no zlib: common names need company; one that is local to its file a
  * local one's, for beside the library's functions it is another. */
 static void drop_uncertain(struct finding *finding) {
@@ -315,8 +325,12 @@ static void publish(struct finding *finding, const char *path) {
 
 void codec_add(struct region *r, const struct module *m, const char *path) {
     struct finding finding = {.region = r, .module = m, .first = function_count};
-    const struct codec_scan scan = {
-        .module = m, .path = path, .patterns = user_patterns, .each = collect, .data = &finding};
+    const struct codec_scan scan = {.module = m,
+                                    .path = path,
+                                    .patterns = user_patterns,
+                                    .each = collect,
+                                    .beside = note_entry,
+                                    .data = &finding};
     own = r;
     if (m->flags & (REGION_MODULE_SQUALL | REGION_MODULE_VDSO))
         return;

@@ -36,6 +36,7 @@ struct codec_function {
     uint32_t name_length;
     uint32_t rows[3]; /* by enum region_direction of the call; [0] where the function says it */
     uint8_t direction, kind, codec, finish;
+    uint8_t entered;  /* bytes from its start to where something else begins; 0 = not near */
     uint16_t refused; /* enum region_refused */
     bool is_common;
     bool makes_context;  /* that its result or argument 0 is */

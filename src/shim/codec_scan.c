@@ -64,7 +64,45 @@ static uint64_t size_of(const struct table *t, const Elf64_Sym *symbol) {
     return next == UINT64_MAX ? 1 : next - symbol->st_value;
 }
 
-static void look_at(const struct codec_scan *scan, const struct table *t, const Elf64_Sym *symbol,
+/* ---- what begins beside ----
+ *
+ * Hand-written code is entered behind its first instructions as well, by other functions. Such
+ * places are found by a second look at all symbols, most of which are passed over by one bit. */
+
+#define LINE 16u
+#define LINES (1u << 18)
+
+/* Of a line of code, by its address in the module: a function that was found begins here. By the
+ * holder of module.c's claim. */
+static uint64_t lines[LINES / 64];
+
+static void remember_beginning(uint64_t value) {
+    for (uint64_t line = value / LINE; line <= (value + CODEC_SCAN_BEGINNING) / LINE; line++)
+        lines[line % LINES / 64] |= 1ull << line % 64;
+}
+
+static bool is_beginning(uint64_t value) {
+    uint64_t line = value / LINE;
+    return lines[line % LINES / 64] >> line % 64 & 1;
+}
+
+static bool is_code(const Elf64_Sym *s) {
+    bool is_label = ELF64_ST_TYPE(s->st_info) == STT_NOTYPE && s->st_shndx != SHN_UNDEF &&
+                    s->st_shndx < SHN_LORESERVE;
+    return is_label || is_function(s);
+}
+
+static void tell_beside(const struct codec_scan *scan, const struct table *t) {
+    for (uint64_t i = 0; i < t->count; i++)
+        if (is_code(&t->symbols[i]) && is_beginning(t->symbols[i].st_value))
+            scan->beside(scan->data, scan->module->base + t->symbols[i].st_value);
+    base_zero(lines, sizeof lines);
+}
+
+/* ---- codec functions ---- */
+
+/* Returns whether it is one. */
+static bool look_at(const struct codec_scan *scan, const struct table *t, const Elf64_Sym *symbol,
                     bool in_file) {
     const char *name = t->strings + symbol->st_name;
     uint64_t room = t->strings_size - symbol->st_name;
@@ -73,7 +111,7 @@ static void look_at(const struct codec_scan *scan, const struct table *t, const 
         length++;
     const struct codec_entry *entry = codec_table_find(name, length);
     if (!entry && !matches_any(scan->patterns, name, length))
-        return;
+        return false;
     struct codec_symbol found = {.start = scan->module->base + symbol->st_value,
                                  .size = size_of(t, symbol),
                                  .entry = entry,
@@ -81,11 +119,13 @@ static void look_at(const struct codec_scan *scan, const struct table *t, const 
                                  .name_length = length,
                                  .is_local = in_file && is_local(symbol)};
     scan->each(scan->data, &found);
+    remember_beginning(symbol->st_value);
+    return true;
 }
 
 /* A program may have a hundred thousand symbols, so most are passed over by four bytes. */
 static void scan_table(const struct codec_scan *scan, const struct table *t) {
-    bool all = *scan->patterns, in_file = true;
+    bool all = *scan->patterns, in_file = true, any = false;
     for (uint64_t i = 0; i < t->count; i++) {
         const Elf64_Sym *s = &t->symbols[i];
         uint32_t word;
@@ -96,8 +136,10 @@ static void scan_table(const struct codec_scan *scan, const struct table *t) {
             continue;
         __builtin_memcpy(&word, t->strings + s->st_name, sizeof word);
         if (all || codec_table_may_begin(word))
-            look_at(scan, t, s, in_file);
+            any |= look_at(scan, t, s, in_file);
     }
+    if (any && scan->beside)
+        tell_beside(scan, t);
 }
 
 /* Loops over symbols may be made of instructions that fault where they are not aligned. */

@@ -18,11 +18,16 @@ struct codec_symbol {
     bool is_local;
 };
 
+#define CODEC_SCAN_BEGINNING 34u /* no detour is longer, with what stands before it */
+
 struct codec_scan {
     const struct module *module;
     const char *path;     /* of its file */
     const char *patterns; /* the user's, each ended by a newline */
     void (*each)(void *data, const struct codec_symbol *symbol);
+    /* NULL, or is told what else begins within CODEC_SCAN_BEGINNING bytes of one that was found,
+     * and perhaps elsewhere. */
+    void (*beside)(void *data, uint64_t start);
     void *data;
 };
 

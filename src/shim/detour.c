@@ -126,7 +126,8 @@ static bool is_code(const struct module *m, const struct codec_function *f,
     return f->start < f->end && f->end <= code->end && code->protection & PROT_READ;
 }
 
-/* Fills a slot; *jump_at is where the jump to it goes. `limit` is where another function begins. */
+/* Fills a slot; *jump_at is where the jump to it goes. `limit` is where the next of ours begins,
+ * whose own jump would be in the midst of this one's. */
 static uint16_t make_slot(uint8_t *slot, const struct codec_function *f, uint64_t limit,
                           uint32_t number, void (*stub)(void), uint64_t *jump_at) {
     struct move m;
@@ -136,7 +137,9 @@ static uint16_t make_slot(uint8_t *slot, const struct codec_function *f, uint64_
     if (why != MOVE_OK)
         return refusal(why);
     if (f->start < limit && limit - f->start < (uint64_t)m.skip + m.taken)
-        return REGION_REFUSED_SHORT; /* it is entered in the midst of what would be moved */
+        return REGION_REFUSED_SHORT;
+    if (f->entered && f->entered != m.mark && f->entered < m.skip + m.taken)
+        return REGION_REFUSED_JUMP; /* in the midst of what would be moved */
     put_thunk(slot, m.undo, number, (uint64_t)stub);
     *jump_at = f->start + m.skip;
     if (!m.ends)
