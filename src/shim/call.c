@@ -101,7 +101,7 @@ const struct shim_call *call_find_outer(struct shim_private *p, uint64_t frame) 
 bool call_is_known_nested(struct shim_self *self, uint64_t frame,
                           const struct codec_function *function) {
     struct shim_private *p = self->private;
-    if (self->busy || !self->row || !*self->slot || !p || !p->call_depth)
+    if (self->busy || !self->row || !*shim_slot(self) || !p || !p->call_depth)
         return false;
     const struct shim_call *top = &p->calls[p->call_depth - 1];
     const struct unwind_thread *t = p->unwind;
@@ -153,7 +153,7 @@ static bool enter(struct shim_self *self, struct call_frame *f, const struct unw
         .direction = (uint8_t)direction,
         .is_running = !outer && codec_moves_data(f->function) && direction != REGION_DECOMPRESS,
     };
-    (*self->slot)->codec_call = f->call;
+    (*shim_slot(self))->codec_call = f->call;
     f->is_timed = call_rows_is_timed(f->call);
     return true;
 }
@@ -162,7 +162,7 @@ bool call_may_record(struct shim_self *self) {
     /* shim_enter first: only it finds out that this is a new child. */
     bool is_ours = shim.state == SHIM_ON && shim_enter(self);
     if (is_ours && !self->busy && shim_enter_region(self) && self->private &&
-        self->private->unwind && *self->slot)
+        self->private->unwind && *shim_slot(self))
         return true;
     if (is_ours && shim_is_ready())
         region_lose(&shim.region, REGION_LOST_CODEC, 1);
@@ -210,7 +210,7 @@ static struct shim_call *find_own(struct shim_private *p, uint64_t frame, uint32
 bool call_may_end(struct shim_self *self, const struct call_frame *f) {
     /* A fork, a handler, or a coroutine on another thread, may have come in between. */
     return !self->busy && shim_enter(self) && shim_enter_region(self) && f->epoch == shim.epoch &&
-           self->private && *self->slot && shim_is_ready();
+           self->private && *shim_slot(self) && shim_is_ready();
 }
 
 void call_end(struct shim_self *self, struct call_frame *f, uint64_t now, uint64_t value,
@@ -231,7 +231,7 @@ void call_end(struct shim_self *self, struct call_frame *f, uint64_t now, uint64
     }
     if (call)
         forget(p, at, false);
-    (*self->slot)->codec_call = p->call_depth ? p->calls[p->call_depth - 1].row : 0;
+    (*shim_slot(self))->codec_call = p->call_depth ? p->calls[p->call_depth - 1].row : 0;
 }
 
 void call_unwound(struct shim_self *self, uint64_t here) {
@@ -242,5 +242,5 @@ void call_unwound(struct shim_self *self, uint64_t here) {
             forget(p, i, true);
             break;
         }
-    (*self->slot)->codec_call = p->call_depth ? p->calls[p->call_depth - 1].row : 0;
+    (*shim_slot(self))->codec_call = p->call_depth ? p->calls[p->call_depth - 1].row : 0;
 }

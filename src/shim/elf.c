@@ -21,9 +21,15 @@ const struct link_map *elf_first_map(void) {
     return debug ? debug->r_map : NULL;
 }
 
+bool elf_loader_is_at_work(void) {
+    struct r_debug *volatile debug = &_r_debug;
+    return debug && RELAXED_LOAD(&debug->r_state) != RT_CONSISTENT;
+}
+
 /* glibc has made the pointers of a dynamic section absolute, except where it is read-only (the vdso):
- * those are still offsets, and so are all of musl's. What is absolute lies near the section; a base tells nothing, for an object
- * that was linked to a high address (prelinked; the vdso before Linux 3.16) may have a negative one. */
+ * those are still offsets, and so are all of musl's. What is absolute lies near the section; a base
+ * tells nothing, for an object that was linked to a high address (prelinked; the vdso before Linux 3.16)
+ * may have a negative one. */
 #define NEAR (1ull << 38)
 static const void *absolute(uint64_t base, const ElfW(Dyn) * dyn) {
     uint64_t value = dyn->d_un.d_ptr;

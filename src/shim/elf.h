@@ -36,6 +36,8 @@ void *elf_lookup(const struct elf_dynamic *d, const char *name);
 bool elf_is_other_loader(void);
 /* The loader's list of objects, NULL before we are relocated. */
 const struct link_map *elf_first_map(void);
+/* It adds or removes objects, or, at the start, has not relocated all of them yet. */
+bool elf_loader_is_at_work(void);
 /* The C library among them, and what a lookup in it needs; NULL: not found. */
 const struct link_map *elf_libc(struct elf_dynamic *out);
 

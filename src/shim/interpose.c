@@ -102,7 +102,7 @@ static bool draws_sample(size_t size) {
 }
 
 static enum verdict decide(const struct shim_self *self, size_t size) {
-    const struct region_thread *row = *self->slot;
+    const struct region_thread *row = *shim_slot(self);
     if (shim.exact || size >= shim.large)
         return EXACT;
     if (!row)
@@ -112,7 +112,7 @@ static enum verdict decide(const struct shim_self *self, size_t size) {
 
 /* Single adds to the words of the fast path: a signal handler may count in between. */
 static void count_alloc(struct shim_self *self, size_t size, enum verdict verdict) {
-    struct region_thread *row = *self->slot;
+    struct region_thread *row = *shim_slot(self);
     self->counted++;
     if (!row) {
         account_shared_counts(1, size, 0);
@@ -134,7 +134,7 @@ static void count_alloc(struct shim_self *self, size_t size, enum verdict verdic
 }
 
 static void count_free(struct shim_self *self) {
-    struct region_thread *row = *self->slot;
+    struct region_thread *row = *shim_slot(self);
     if (row)
         row->frees++;
     else
@@ -191,7 +191,7 @@ INLINE void record(struct shim_self *self, const struct request *q, const void *
         .grown = q->grown,
     };
     account_alloc(self, &event);
-    struct region_thread *row = *self->slot;
+    struct region_thread *row = *shim_slot(self);
     if (event.timed && row)
         row->last_clock = now;
     if (UNLIKELY(now >= RELAXED_LOAD(&lifecycle_next_tick)))
@@ -206,7 +206,7 @@ INLINE bool is_counted(const struct request *q, const struct shim_self *self, ui
 
 /* Exact mode, a small block that is not timed, a thread with a row. */
 INLINE bool is_ordinary(const struct shim_self *self, size_t size) {
-    return LIKELY(*self->slot != NULL) && live_leaves && LIKELY(size < shim.large) &&
+    return LIKELY(*shim_slot(self) != NULL) && live_leaves && LIKELY(size < shim.large) &&
            LIKELY(self->row) && LIKELY(self->private->timed_in > 1);
 }
 
@@ -220,7 +220,7 @@ static COLD void *record_late(struct shim_self *self, const struct request *q, v
 INLINE bool record_ordinary(struct shim_self *self, size_t size, void *p,
                             const struct unwind_start *at) {
     /* A signal handler may have forked meanwhile, and the child's row may be provisional by now. */
-    struct region_thread *row = *self->slot;
+    struct region_thread *row = *shim_slot(self);
     if (UNLIKELY(!row) || UNLIKELY(!self->row))
         return false;
     if (self->private->timed_in > 1)
@@ -270,7 +270,7 @@ INLINE bool take_bytes(struct region_thread *row, size_t n) {
 
 /* The fast path of an allocation: true = counted, nothing else to do. */
 INLINE bool counted(size_t n) {
-    struct region_thread *row = *shim_self.slot;
+    struct region_thread *row = *shim_slot(&shim_self);
     if (UNLIKELY(!row) || UNLIKELY(n >= shim.hot.large) || UNLIKELY(!take_bytes(row, n)))
         return false;
     row->allocs++;
@@ -389,7 +389,7 @@ static NOINLINE void note_free(void *p, bool counts) {
 
 /* The fast path of a free: true = counted, and no recorded block has such an address. */
 INLINE bool freed(void *p) {
-    struct region_thread *row = *shim_self.slot;
+    struct region_thread *row = *shim_slot(&shim_self);
     if (UNLIKELY(!row) || UNLIKELY(RELAXED_LOAD(&live_filter[live_hash((uint64_t)p)])))
         return false;
     row->frees++;
@@ -398,7 +398,7 @@ INLINE bool freed(void *p) {
 
 static NOINLINE void slow_free(void *p) {
     struct shim_self *self = &shim_self;
-    struct region_thread *row = *self->slot;
+    struct region_thread *row = *shim_slot(self);
     if (LIKELY(row != NULL) && live_leaves && LIKELY(!module_may_be_map((uint64_t)p)) &&
         LIKELY(account_free_small(self, (uint64_t)p))) {
         row->frees++;
@@ -487,7 +487,7 @@ SLOW(void *, realloc, void *, size_t)(void *old, size_t n, long b, const struct 
 }
 
 EXPORT void *realloc(void *old, size_t n) {
-    struct region_thread *row = *shim_self.slot;
+    struct region_thread *row = *shim_slot(&shim_self);
     if (UNLIKELY(!row) || UNLIKELY(n >= shim.hot.large) || UNLIKELY(!n) ||
         UNLIKELY(RELAXED_LOAD(&live_filter[live_hash((uint64_t)old)])) ||
         UNLIKELY(!take_bytes(row, n)))
@@ -550,12 +550,12 @@ typedef void give3(void *, size_t, size_t);
 /* Some of jemalloc's operators do pass through the exported free: then that hook has counted. */
 static void delete_direct(void *p, size_t a, size_t b, give3 *f) {
     struct shim_self *self = &shim_self;
-    struct region_thread *row = *self->slot;
+    struct region_thread *row = *shim_slot(self);
     uint64_t before = row ? row->frees : 0;
     if (!row || RELAXED_LOAD(&live_filter[live_hash((uint64_t)p)]))
         note_free(p, false);
     f(p, a, b);
-    row = *self->slot;
+    row = *shim_slot(self);
     if (p && row && row->frees == before)
         row->frees++;
     else if (p && row && shim.exact && shim_is_ready()) /* that hook found nothing any more */

@@ -28,8 +28,8 @@
 #include "unwind_lib.h"
 
 struct shim shim;
-static struct region_thread *no_row;
-__thread struct shim_self shim_self = {.slot = &no_row};
+struct region_thread *shim_no_row;
+__thread struct shim_self shim_self;
 uint64_t lifecycle_next_tick;
 
 /* What the constructor saw; a forked child needs it again, and the program may have overwritten
@@ -234,7 +234,7 @@ static void lend_provisional(struct shim_self *self) {
     shim.provisional.byte_left = shim.provisional.byte_goal =
         decide_interval(&random, shim.conf.sample);
     shim.slots[0] = &shim.provisional;
-    self->slot = &shim.slots[0];
+    shim_lead_to(self, &shim.slots[0]);
 }
 
 static void start_early(void);
@@ -250,7 +250,7 @@ bool shim_enter_slow(struct shim_self *self) {
         start_early();
     if (shim.state != SHIM_ON)
         return false;
-    if (LIKELY(RELAXED_LOAD(self->slot) != NULL))
+    if (LIKELY(RELAXED_LOAD(shim_slot(self)) != NULL))
         return true;
     if (__atomic_load_n(shim.mine, __ATOMIC_ACQUIRE) != MINE_YES) {
         /* Another thread of the child makes it ours right now: this event is not recorded. Nor is one
@@ -264,7 +264,7 @@ bool shim_enter_slow(struct shim_self *self) {
         __atomic_store_n(shim.mine, MINE_YES, __ATOMIC_RELEASE);
         return shim.state == SHIM_ON;
     }
-    if (self->epoch == shim.epoch + 1u && self->slot != &shim.slots[0])
+    if (self->epoch == shim.epoch + 1u && shim_slot(self) != &shim.slots[0])
         return shim_is_ready(); /* shares the overflow row */
     return shim_enter_region_slow(self);
 }
@@ -299,11 +299,11 @@ static bool make_child_region(void) {
 bool shim_enter_region_slow(struct shim_self *self) {
     if (shim.state != SHIM_ON || (!shim_is_ready() && !make_child_region()))
         return false;
-    if (self->slot == &shim.slots[0] || self->epoch != shim.epoch + 1u) {
-        bool was_provisional = self->slot == &shim.slots[0];
+    if (shim_slot(self) == &shim.slots[0] || self->epoch != shim.epoch + 1u) {
+        bool was_provisional = shim_slot(self) == &shim.slots[0];
         account_register(self);
         if (was_provisional) {
-            struct region_thread *p = &shim.provisional, *t = *self->slot;
+            struct region_thread *p = &shim.provisional, *t = *shim_slot(self);
             if (t) {
                 t->allocs += p->allocs;
                 t->frees += p->frees;
@@ -524,10 +524,11 @@ static void start(char **argv, char **environment) {
 }
 
 /* Constructors of other libraries run before ours and allocate: the first of them to do so starts
- * us. The loader knows where the kernel put argc, argv, 0, environment, 0, auxiliary vector. */
+ * us; while the loader is at work nobody does. It knows where the kernel put argc, argv, 0,
+ * environment, 0, auxiliary vector. */
 static void start_early(void) {
     uint64_t **stack_end = NULL;
-    if (elf_is_other_loader())
+    if (elf_is_other_loader() || elf_loader_is_at_work())
         return;
     for (const struct link_map *m = elf_first_map(); m && !stack_end; m = m->l_next) {
         struct elf_dynamic d;

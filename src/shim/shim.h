@@ -121,9 +121,7 @@ struct shim_private {
 };
 
 struct shim_self {
-    /* The thread's row, through a pointer on a page that is wiped on fork. Hot paths go on only
-     * if it leads to a row: not before the first event, not in a new child. */
-    struct region_thread **slot;
+    uint64_t slot; /* see shim_slot */
     uint32_t row;     /* 0 = the thread shares the overflow row, or is provisional */
     uint32_t epoch;   /* shim.epoch + 1 when it was registered, 0 = never */
     uint32_t busy;    /* inside squall: a signal handler that allocates now finds this */
@@ -131,6 +129,18 @@ struct shim_self {
     struct shim_private *private;
 };
 extern __thread struct shim_self shim_self HIDDEN __attribute__((tls_model("initial-exec")));
+extern struct region_thread *shim_no_row HIDDEN; /* NULL, for ever */
+
+/* The thread's row, through a pointer on a page that is wiped on fork. Hot paths go on only if it leads
+ * to a row: not before the first event, not in a new child. Kept as a distance from the pointer that
+ * leads to none, for the hooks are called before thread-local data has any values but zeros (by
+ * resolvers of the program's indirect functions, as the loader relocates it). */
+INLINE struct region_thread **shim_slot(const struct shim_self *self) {
+    return (struct region_thread **)((uint64_t)&shim_no_row + self->slot);
+}
+INLINE void shim_lead_to(struct shim_self *self, struct region_thread **slot) {
+    self->slot = (uint64_t)slot - (uint64_t)&shim_no_row;
+}
 
 INLINE bool shim_is_ready(void) {
     return __atomic_load_n(&shim.ready, __ATOMIC_ACQUIRE) == shim.epoch + 1u;
@@ -140,13 +150,13 @@ INLINE bool shim_is_ready(void) {
  * In a forked child that recorded nothing yet the row is provisional. */
 bool shim_enter_slow(struct shim_self *self);
 INLINE bool shim_enter(struct shim_self *self) {
-    return LIKELY(RELAXED_LOAD(self->slot) != NULL) || shim_enter_slow(self);
+    return LIKELY(RELAXED_LOAD(shim_slot(self)) != NULL) || shim_enter_slow(self);
 }
 
 /* The same before anything is recorded at a site: makes a forked child's region now. */
 bool shim_enter_region_slow(struct shim_self *self);
 INLINE bool shim_enter_region(struct shim_self *self) {
-    return LIKELY(self->row && RELAXED_LOAD(self->slot)) || shim_enter_region_slow(self);
+    return LIKELY(self->row && RELAXED_LOAD(shim_slot(self))) || shim_enter_region_slow(self);
 }
 
 #endif

@@ -182,8 +182,6 @@ static void start_row(struct region_thread *t, int tid, const char name[16], uin
     t->sequence++;
 }
 
-static struct region_thread *no_row;
-
 void account_register(struct shim_self *self) {
     char name[16];
     int tid = (int)account_thread_id();
@@ -200,13 +198,13 @@ void account_register(struct shim_self *self) {
     if (!row || !p) {
         region_lose(&shim.region, REGION_LOST_THREADS, 1);
         self->row = 0;
-        self->slot = &no_row;
+        shim_lead_to(self, &shim_no_row);
         return;
     }
     start_row(THREAD(row), tid, name, &p->random);
     self->row = row;
     __atomic_store_n(&shim.slots[row], THREAD(row), __ATOMIC_RELEASE);
-    self->slot = &shim.slots[row];
+    shim_lead_to(self, &shim.slots[row]);
 }
 
 void account_reap(void) {
