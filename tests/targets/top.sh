@@ -125,11 +125,11 @@ keys q
 left "q leaves the terminal as it was" 0
 
 # ---- whatever ends top ----
-for signal in TERM INT SEGV; do
+for signal in TERM INT SEGV USR1; do
     under_top "$pid" --every 100ms
     until_ shows 'make_large'
     kill -$signal "$(top_pid)"
-    case $signal in SEGV) want=139 ;; *) want=0 ;; esac
+    case $signal in SEGV) want=139 ;; USR1) want=138 ;; *) want=0 ;; esac
     left "SIG$signal leaves the terminal as it was" $want
 done
 

@@ -50,7 +50,10 @@ static void end(int signal_number) {
 }
 
 static void catch_signals(void) {
-    static const int crashes[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGQUIT};
+    /* All that would end us: what is no crash is sent by somebody, or by a limit. */
+    static const int crashes[] = {SIGSEGV, SIGBUS,    SIGABRT, SIGFPE,  SIGILL,  SIGSYS,
+                                  SIGTRAP, SIGQUIT,   SIGPIPE, SIGALRM, SIGUSR1, SIGUSR2,
+                                  SIGXCPU, SIGVTALRM, SIGPOLL, SIGPWR};
     static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
     struct sigaction action = {.sa_handler = crash, .sa_flags = (int)SA_RESETHAND};
     for (size_t i = 0; i < ARRAY_SIZE(crashes); i++)
