@@ -35,6 +35,10 @@ void export_fail(struct render_export *x, int error) {
         x->error = error;
 }
 
+int64_t export_signed(uint64_t value) {
+    return value <= INT64_MAX ? (int64_t)value : INT64_MAX;
+}
+
 uint64_t export_value(const struct render_export *x, const struct analyse_sums *sums) {
     switch (x->value) {
     case RENDER_ALLOCS:

@@ -40,6 +40,8 @@ extern const struct export_kind export_pprof, export_heap, export_folded, export
     export_dhat, export_csv, export_jsonl;
 
 void export_fail(struct render_export *x, int error);
+/* For formats whose numbers have a sign: what does not fit is the largest that does. */
+int64_t export_signed(uint64_t value);
 uint64_t export_value(const struct render_export *x, const struct analyse_sums *sums);
 const char *export_thread_name(const struct export_sample *sample); /* never NULL */
 int32_t export_thread_id(const struct export_sample *sample); /* 0: threads that share a row */

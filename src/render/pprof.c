@@ -336,8 +336,8 @@ static void add_labels(struct render_export *x, const struct export_sample *samp
 
 static void sample(struct render_export *x, const struct export_sample *sample) {
     const struct analyse_sums *sums = &sample->row->sums;
-    int64_t values[] = {(int64_t)sums->allocs, (int64_t)sums->bytes, (int64_t)sums->live_blocks,
-                        (int64_t)sums->live_bytes, (int64_t)sums->allocator_ns};
+    int64_t values[] = {export_signed(sums->allocs), export_signed(sums->bytes), export_signed(sums->live_blocks),
+                        export_signed(sums->live_bytes), export_signed(sums->allocator_ns)};
     uint64_t *ids = calloc(sample->stack->count + 1u, sizeof(*ids));
     Squall__Pprof__Sample row = SQUALL__PPROF__SAMPLE__INIT;
     Squall__Pprof__Sample *rows[] = {&row};
@@ -407,8 +407,9 @@ static void process(struct render_export *x, const struct analysis *a) {
     s->modules = calloc(p->module_count + 1u, sizeof(*s->modules));
     if (!s->modules)
         export_fail(x, -ENOMEM);
-    if (x->processes == 0 || (int64_t)p->start_realtime_ns < s->first_ns)
-        s->first_ns = (int64_t)p->start_realtime_ns;
+    int64_t start_ns = export_signed(p->start_realtime_ns);
+    if (x->processes == 0 || start_ns < s->first_ns)
+        s->first_ns = start_ns;
     if (p->seconds_ns > s->longest_ns)
         s->longest_ns = p->seconds_ns;
     uint64_t period = p->configuration.mode == REGION_MODE_EXACT ? 1 : p->configuration.sample;
@@ -428,9 +429,9 @@ static void finish(struct render_export *x) {
     type.type = string(x, "space");
     type.unit = string(x, "bytes");
     profile.period_type = &type;
-    profile.period = s->period == UINT64_MAX ? 1 : (int64_t)s->period;
+    profile.period = s->period == UINT64_MAX ? 1 : export_signed(s->period);
     profile.time_nanos = s->first_ns;
-    profile.duration_nanos = (int64_t)s->longest_ns;
+    profile.duration_nanos = export_signed(s->longest_ns);
     put(x, &profile);
     deflate_out(x, NULL, 0, Z_FINISH);
 }

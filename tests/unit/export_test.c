@@ -126,6 +126,37 @@ static void test_hostile_names(void **state) {
     }
 }
 
+/* A region may hold any number; where those of a format have a sign, none becomes a negative one. */
+static void test_numbers_beyond_signed_ones(void **state) {
+    (void)state;
+    static const char *const largest[RENDER_FORMATS] = {
+        [RENDER_PPROF] = "import gzip, sys\n"
+                         "data = gzip.decompress(sys.stdin.buffer.read())\n"
+                         "assert b'\\xff' * 8 + b'\\x7f' in data, 'not the largest'\n"
+                         "assert b'\\x80' * 9 + b'\\x01' not in data, 'a negative one'\n",
+        [RENDER_CSV] = "import csv, sys\n"
+                       "rows = list(csv.DictReader(sys.stdin))\n"
+                       "assert max(int(r['bytes']) for r in rows) == 2**63 - 1\n"
+                       "assert min(int(r['bytes']) for r in rows) >= 0\n",
+        [RENDER_JSONL] = "import json, sys\n"
+                         "rows = [json.loads(l) for l in sys.stdin]\n"
+                         "assert max(r['bytes'] for r in rows) == 2**63 - 1\n"
+                         "assert min(r['bytes'] for r in rows) >= 0\n",
+    };
+    for (unsigned format = 0; format < RENDER_FORMATS; format++) {
+        struct fake f;
+        size_t size;
+        if (!largest[format])
+            continue;
+        fake_init(&f);
+        f.cells[0].bytes = f.cells[1].bytes = 1ull << 63;
+        char *text = text_of(&f, format, 1, &size);
+        print_message("%s\n", render_format_name(format));
+        python(largest[format], text, size);
+        free(text);
+    }
+}
+
 static void test_nothing_is_a_document_too(void **state) {
     (void)state;
     static const char *const empty[RENDER_FORMATS] = {
@@ -163,6 +194,7 @@ static void test_a_full_disk_is_an_error(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hostile_names),
+        cmocka_unit_test(test_numbers_beyond_signed_ones),
         cmocka_unit_test(test_nothing_is_a_document_too),
         cmocka_unit_test(test_a_full_disk_is_an_error),
     };
