@@ -4,6 +4,8 @@
 make_region
 squall report --json "$TMPDIR/region" >/dev/full 2>err
 echo "full: status $?, $(grep -c 'No space left' err)"
+squall metrics --once >/dev/full 2>err
+echo "full: status $?, $(grep -c 'No space left' err)"
 squall report "$TMPDIR/region" >&- 2>err
 echo "closed: status $?, $(wc -l <err)"
 (

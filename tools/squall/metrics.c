@@ -316,8 +316,11 @@ static void finish(struct metrics *m, pthread_t waits) {
 
 static int run_once(struct metrics *m) {
     int status = update(m);
-    if (status == 0 && !m->textfile)
+    if (status == 0 && !m->textfile) {
         status = render_metrics(stdout, fleet_metrics(m->fleet), false);
+        if (status && status != -EPIPE) /* a reader that is gone has seen enough */
+            message("metrics: %s", strerror(-status));
+    }
     return status ? COMMAND_FAILED : COMMAND_OK;
 }
 
