@@ -37,5 +37,6 @@ try check
 try check --no-finding mispelled
 try check --max-bytes-per-message lots
 try export
+try metrics --once --textfile ''
 try export --format svg
 try export --format csv --value odd

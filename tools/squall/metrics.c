@@ -96,7 +96,10 @@ static int take_option(struct metrics *m, int option, const char *value, char **
         return 0;
     case 't':
         m->textfile = value;
-        return 0;
+        if (*value)
+            return 0;
+        message("metrics: --textfile: '' is no folder"); /* nor is it the root folder */
+        return COMMAND_USAGE;
     case 'e':
         return parse_time("every", value, 100000000, &m->every_ns);
     case 'm':
