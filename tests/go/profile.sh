@@ -48,6 +48,21 @@ under_load() { # NAME
     wait "$pid" && [ ! -s out ] && ok "$name" || not_ok "$name" "$(tail -n 1 out)"
 }
 
+# Whatever ends the look, also a key of the terminal or somebody's kill: the rate is put back.
+ends() { # NAME SIGNAL
+    local name=$1 pid look
+    rm -f counts counts.ready
+    "$program" -report counts &
+    pid=$!
+    until [ -e counts.ready ]; do kill -0 "$pid" 2>/dev/null || break; done
+    env --default-signal "$SQUALL_BIN" go-profile --seconds 3600 --rate 4k "$pid" >shown 2>&1 &
+    look=$!
+    until [ -e counts ]; do kill -0 "$pid" 2>/dev/null && kill -0 "$look" 2>/dev/null || break; done
+    kill "-$2" "$look"
+    wait "$look" || { not_ok "$name" "exit status $?: the rate stays"; kill "$pid"; return; }
+    wait "$pid" && ok "$name" || not_ok "$name" "the program: exit status $?"
+}
+
 # It dies meanwhile: one line, and no harm to us.
 dies() { # NAME
     local name=$1 pid look
@@ -86,6 +101,8 @@ for version in ${VERSIONS:-$(versions | head -n 1)}; do
         compare "$version-$how-own"
     done
     dies "$version-dies"
+    ends "$version-quit" QUIT
+    ends "$version-alarm" ALRM
     full=$("$(root_of "$version")/bin/go" version | sed 's/.*go\(1\.[0-9.]*\) .*/\1/')
     for other in 17 99; do # a version that nobody knows
         sed "s/go${full//./\\.}/go1.$other${full#1.??}/g" "$program" >other && chmod 755 other

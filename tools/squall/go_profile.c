@@ -371,17 +371,23 @@ static void print(const struct go_target *t, struct snapshot *s, const struct op
 
 /* ---- the command ---- */
 
-/* Whatever happens here, the rate is put back: signals that would end us end the wait. */
+/* Whatever happens here, the rate is put back: signals that would end us end the wait, whoever sent
+ * them; faults apart, which cannot wait. */
+static void block_ends(sigset_t *ends, sigset_t *before) {
+    static const int numbers[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT,   SIGPIPE, SIGALRM,
+                                  SIGUSR1, SIGUSR2, SIGXCPU, SIGVTALRM, SIGPOLL, SIGPWR};
+    sigemptyset(ends);
+    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
+        sigaddset(ends, numbers[i]);
+    sigprocmask(SIG_BLOCK, ends, before);
+}
+
 static int look(const struct go_target *t, const struct places *p, const struct options *o) {
     struct snapshot before = {0}, now = {0};
     sigset_t ends, old_mask;
     struct timespec wait = {(time_t)o->seconds, 0};
     uint64_t old = o->rate, rate = old;
-    sigemptyset(&ends);
-    sigaddset(&ends, SIGINT);
-    sigaddset(&ends, SIGTERM);
-    sigaddset(&ends, SIGHUP);
-    sigprocmask(SIG_BLOCK, &ends, &old_mask);
+    block_ends(&ends, &old_mask);
     int error = go_target_read(t, p->rate, &old, sizeof old);
     if (!error && (int64_t)old > 0 && old < rate)
         rate = old; /* it looks closer itself */
