@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "internal.h"
 
@@ -181,9 +182,64 @@ static const char *file_of(struct unit *unit, struct name **names, const char *f
     return file;
 }
 
-static void set_line(struct unit *unit, Dwarf_Addr address, struct name **names,
-                     struct symbol_frame *frame) {
-    Dwarf_Line *line = dwarf_getsrc_die(&unit->lines, address);
+/* ---- lines ---- */
+
+/* What libdw takes for a row of a table of lines, of which every byte of a program may make one. */
+#define LINE_ROW 112u
+
+/* Length of a program of lines at `offset`, from its head; of the section's rest at the most. */
+static uint64_t line_length(const Elf_Data *data, uint64_t offset) {
+    const char *at = (const char *)data->d_buf + offset;
+    uint64_t rest = data->d_size - offset, length = 0;
+    uint32_t word;
+    if (rest < 12)
+        return rest;
+    memcpy(&word, at, sizeof word);
+    if (word == UINT32_MAX)
+        memcpy(&length, at + sizeof word, sizeof length);
+    else
+        length = word;
+    return length < rest ? length : rest;
+}
+
+/* By then libdw has unpacked the section. */
+static uint64_t line_bytes(Dwarf_Die *die) {
+    Elf *elf = dwarf_getelf(dwarf_cu_getdwarf(die->cu));
+    Elf_Scn *section = NULL;
+    Dwarf_Attribute attribute;
+    Dwarf_Word offset;
+    uint64_t bytes = 0;
+    size_t names;
+    if (!elf || elf_getshdrstrndx(elf, &names) ||
+        !dwarf_attr(die, DW_AT_stmt_list, &attribute) || dwarf_formudata(&attribute, &offset))
+        return 0;
+    while ((section = elf_nextscn(elf, section))) {
+        GElf_Shdr header;
+        const char *name =
+            gelf_getshdr(section, &header) ? elf_strptr(elf, names, header.sh_name) : NULL;
+        if (!name || (strcmp(name, ".debug_line") != 0 && strcmp(name, ".zdebug_line") != 0))
+            continue;
+        Elf_Data *data = elf_rawdata(section, NULL);
+        if (data && data->d_buf && offset < data->d_size)
+            bytes += line_length(data, offset);
+    }
+    return bytes;
+}
+
+/* libdw unrolls the lines of a unit when the first is asked for, all at once, and ends the process
+ * where there is no memory for them. */
+static bool has_lines(struct debug *debug, struct unit *unit) {
+    if (!unit->lines_weighed) {
+        unit->lines_weighed = true;
+        unit->lines_fit = symbol_charge(line_bytes(&unit->lines) * LINE_ROW);
+        debug->lines_left_out |= !unit->lines_fit;
+    }
+    return unit->lines_fit;
+}
+
+static void set_line(struct debug *debug, struct unit *unit, Dwarf_Addr address,
+                     struct name **names, struct symbol_frame *frame) {
+    Dwarf_Line *line = has_lines(debug, unit) ? dwarf_getsrc_die(&unit->lines, address) : NULL;
     int number = 0;
     if (!line)
         return;
@@ -193,13 +249,13 @@ static void set_line(struct unit *unit, Dwarf_Addr address, struct name **names,
 }
 
 /* Where the inlined call `die` stands in its caller. */
-static void set_call(struct unit *unit, Dwarf_Die *die, struct name **names,
+static void set_call(struct debug *debug, struct unit *unit, Dwarf_Die *die, struct name **names,
                      struct symbol_frame *frame) {
     Dwarf_Attribute attribute;
     Dwarf_Word index, line;
     Dwarf_Files *files;
     size_t count;
-    if (!dwarf_attr(die, DW_AT_call_file, &attribute) || dwarf_formudata(&attribute, &index) ||
+    if (!has_lines(debug, unit) || !dwarf_attr(die, DW_AT_call_file, &attribute) || dwarf_formudata(&attribute, &index) ||
         dwarf_getsrcfiles(&unit->lines, &files, &count) || index >= count)
         return;
     frame->file = file_of(unit, names, dwarf_filesrc(files, index, NULL, NULL));
@@ -226,14 +282,14 @@ uint32_t symbol_debug_frames(struct debug *debug, Dwfl_Module *module, struct na
     if (function)
         count = find_inlined(function, address, chain);
     struct symbol_frame frame = {0};
-    set_line(unit, address, names, &frame);
+    set_line(debug, unit, address, names, &frame);
     for (uint32_t i = count; i > 0; i--) {
         frame.function = name_of(&chain[i - 1], names);
         frame.inlined = true;
         if (written + 1 < max) /* the last place is the function's own */
             out[written++] = frame;
         frame = (struct symbol_frame){0};
-        set_call(unit, &chain[i - 1], names, &frame);
+        set_call(debug, unit, &chain[i - 1], names, &frame);
     }
     frame.function = function ? name_of(function, names) : NULL;
     out[written++] = frame;

@@ -59,6 +59,10 @@ void symbol_forget_files(struct finder *finder) {
     give_back(finder, finder->held);
 }
 
+bool symbol_charge(uint64_t bytes) {
+    return charge(symbol_guarded(), bytes);
+}
+
 static bool is_copied(const struct stat *status) {
     if (status->st_uid == 0)
         return status->st_mode & (S_IWGRP | S_IWOTH);

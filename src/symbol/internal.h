@@ -73,13 +73,14 @@ struct unit {
     Dwarf_Die die;   /* where the functions are (of a .dwo when the program is split) */
     Dwarf_Die lines; /* where the line table is */
     bool indexed;
+    bool lines_weighed, lines_fit; /* whether there is memory for its lines */
     Dwarf_Die *functions;
     uint32_t function_count, function_room;
     struct spans spans; /* what = index into functions */
 };
 
 struct debug {
-    bool tried;
+    bool tried, lines_left_out; /* of a unit, for the memory that they would take */
     Dwarf_Addr bias;
     struct unit *units;
     uint32_t unit_count, unit_room;
@@ -132,6 +133,8 @@ int symbol_open_file(const char *path);
 int symbol_unpacked(int fd, uint64_t *bytes);
 /* Takes the charge back, too: for one that is not the file that was wanted. */
 void symbol_close_file(int fd);
+/* Charges the finder that is guarded for what libdw makes of a file. False: it would be too much. */
+bool symbol_charge(uint64_t bytes);
 /* The finder's charges, when all of its files are closed. */
 void symbol_forget_files(struct finder *finder);
 

@@ -167,6 +167,8 @@ static uint32_t frames(struct symbols *s, uint32_t number, uint64_t offset,
     if (module && module->source.module)
         count = symbol_debug_frames(&module->debug, module->source.module, &s->names,
                                     offset + module->source.bias, out, max);
+    if (module && module->debug.lines_left_out && !module->source.trouble)
+        module->source.trouble = "lines left out: they would take too much memory";
     if (count == 0) {
         out[0] = (struct symbol_frame){0};
         count = 1;

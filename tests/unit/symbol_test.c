@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <dwarf.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -415,6 +416,47 @@ static void test_sizes_bound_names(void **state) {
     expect(s, m, sized + 32, NULL);
     assert_non_null(strstr(symbol_trouble(s, m), "stripped"));
     symbol_close(s);
+}
+
+/* A row of a table of lines is a byte of the file, which may be packed, and a hundred of memory. */
+static void test_lines_that_take_too_much_memory_are_left_out(void **state) {
+    (void)state;
+    static const char source[] = "int lines_of(int x) { return x + 1; }\n";
+    enum { ROWS = 12 << 20, TAIL = 3 /* the end of a sequence */ };
+    struct symbol_frame frames[4];
+    size_t size;
+    uint32_t length;
+    write_file("l.c", source, sizeof(source) - 1);
+    run("gcc -g -gdwarf-4 -shared -fPIC l.c -o l.so && "
+        "objcopy --dump-section .debug_line=lines l.so /dev/null");
+    char *lines = read_file("lines", &size), *more = malloc(size + ROWS);
+    assert_non_null(more);
+    memcpy(&length, lines, sizeof(length));
+    assert_int_equal(length + sizeof(length), size);
+    length += ROWS;
+    memcpy(more, lines, size - TAIL);
+    memcpy(more, &length, sizeof(length));
+    memset(more + size - TAIL, DW_LNS_copy, ROWS);
+    memcpy(more + size - TAIL + ROWS, lines + size - TAIL, TAIL);
+    write_file("lines", more, size + ROWS);
+    free(lines);
+    free(more);
+    run("objcopy --update-section .debug_line=lines l.so long.so && "
+        "objcopy --compress-debug-sections=zlib long.so packed.so");
+    const struct {
+        const char *path;
+        bool fits;
+    } files[] = {{"l.so", true}, {"long.so", false}, {"packed.so", false}};
+    for (unsigned i = 0; i < ARRAY_SIZE(files); i++) {
+        const char *path = in_folder(files[i].path);
+        struct symbols *s = symbol_open(NULL);
+        uint32_t m = module(s, path);
+        assert_int_equal(symbol_frames(s, m, address_of(path, "lines_of"), frames, 4), 1);
+        assert_string_equal(frames[0].function, "lines_of");
+        assert_int_equal(frames[0].line, files[i].fits ? 1 : 0);
+        assert_int_equal(symbol_trouble(s, m) == NULL, files[i].fits);
+        symbol_close(s);
+    }
 }
 
 static void test_rust_names(void **state) {
@@ -929,6 +971,7 @@ int main(void) {
         cmocka_unit_test(test_names_of_real_libraries_hold_as_far_as_their_size),
         cmocka_unit_test(test_libc_has_malloc),
         cmocka_unit_test(test_sizes_bound_names),
+        cmocka_unit_test(test_lines_that_take_too_much_memory_are_left_out),
         cmocka_unit_test(test_rust_names),
         cmocka_unit_test(test_a_name_that_explodes_is_shown_as_it_is),
         cmocka_unit_test(test_names_that_take_for_ever_are_shown_as_they_are),
