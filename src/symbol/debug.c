@@ -16,6 +16,11 @@
 #define VISITS_MAX (16u << 20) /* entries looked at in one unit: broken DWARF may go in circles */
 #define CHAIN_MAX 64u          /* inlined calls within each other */
 
+/* What libdw and this file take for a unit, of which a file may hold one for every 12 bytes, packed
+ * one for every fraction of a byte; and how many no program has. */
+#define UNIT_BYTES 1200u
+#define UNITS_MAX (256u << 10)
+
 /* ---- the functions of a unit ---- */
 
 static int add_function(struct unit *unit, Dwarf_Die *die) {
@@ -121,7 +126,7 @@ static void find_units(struct debug *debug, Dwfl_Module *module) {
     Dwarf_Die *die = NULL;
     Dwarf_Addr bias;
     while ((die = dwfl_module_nextcu(module, die, &bias)) != NULL)
-        if (add_unit(debug, die))
+        if (debug->unit_count == UNITS_MAX || !symbol_charge(UNIT_BYTES) || add_unit(debug, die))
             break;
     symbol_spans_sort(&debug->spans);
 }

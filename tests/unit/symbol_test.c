@@ -459,6 +459,53 @@ static void test_lines_that_take_too_much_memory_are_left_out(void **state) {
     }
 }
 
+/* And so is a unit. The one that says where the function is comes behind them. */
+static void test_units_that_no_program_has_are_left_out(void **state) {
+    (void)state;
+    enum { UNITS = 300 << 10 };
+    static const unsigned char kind[] = {1, DW_TAG_compile_unit, DW_CHILDREN_no, 0, 0, 0};
+    struct {
+        uint32_t length;
+        uint16_t version;
+        uint8_t kinds[4], address_size, kind;
+    } *units;
+    struct symbol_frame frames[4];
+    size_t size, own;
+    _Static_assert(sizeof(*units) == 12, "a unit");
+    write_file("u.c", "int unit_of(int x) { return x + 1; }\n", 37);
+    run("gcc -g -gdwarf-4 -shared -fPIC u.c -o u.so && objcopy --dump-section .debug_info=info "
+        "--dump-section .debug_abbrev=kinds u.so /dev/null");
+    char *kinds = read_file("kinds", &size), *more = malloc(size + sizeof(kind));
+    memcpy(more, kinds, size);
+    memcpy(more + size, kind, sizeof(kind));
+    write_file("kinds", more, size + sizeof(kind));
+    char *info = read_file("info", &own), *all = calloc(1, UNITS * sizeof(*units) + own);
+    units = (void *)all;
+    for (unsigned i = 0; i < UNITS; i++) {
+        units[i].length = 8;
+        units[i].version = 4;
+        memcpy(units[i].kinds, &size, sizeof(units[i].kinds));
+        units[i].address_size = 8;
+        units[i].kind = 1;
+    }
+    memcpy(all + UNITS * sizeof(*units), info, own);
+    write_file("info", all, UNITS * sizeof(*units) + own);
+    free(kinds);
+    free(more);
+    free(info);
+    free(all);
+    run("objcopy --update-section .debug_info=info --update-section .debug_abbrev=kinds u.so many.so");
+    for (unsigned i = 0; i < 2; i++) {
+        const char *path = in_folder(i ? "many.so" : "u.so");
+        struct symbols *s = symbol_open(NULL);
+        uint32_t m = module(s, path);
+        assert_int_equal(symbol_frames(s, m, address_of(path, "unit_of"), frames, 4), 1);
+        assert_string_equal(frames[0].function, "unit_of");
+        assert_int_equal(frames[0].line, i ? 0 : 1);
+        symbol_close(s);
+    }
+}
+
 static void test_rust_names(void **state) {
     (void)state;
     const char *path = in_folder("b.so");
@@ -972,6 +1019,7 @@ int main(void) {
         cmocka_unit_test(test_libc_has_malloc),
         cmocka_unit_test(test_sizes_bound_names),
         cmocka_unit_test(test_lines_that_take_too_much_memory_are_left_out),
+        cmocka_unit_test(test_units_that_no_program_has_are_left_out),
         cmocka_unit_test(test_rust_names),
         cmocka_unit_test(test_a_name_that_explodes_is_shown_as_it_is),
         cmocka_unit_test(test_names_that_take_for_ever_are_shown_as_they_are),
