@@ -30,7 +30,9 @@ static int add_function(struct unit *unit, Dwarf_Die *die) {
     while ((offset = dwarf_ranges(die, offset, &base, &start, &end)) > 0) {
         if (!added && unit->function_count == unit->function_room) {
             uint32_t room = unit->function_room ? unit->function_room * 2 : 64;
-            Dwarf_Die *functions = reallocarray(unit->functions, room, sizeof(*functions));
+            uint64_t bytes = (room - unit->function_room) * sizeof(Dwarf_Die);
+            Dwarf_Die *functions =
+                symbol_charge(bytes) ? reallocarray(unit->functions, room, sizeof(*functions)) : NULL;
             if (!functions)
                 return -ENOMEM;
             unit->functions = functions;

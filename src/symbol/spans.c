@@ -7,13 +7,19 @@
 
 #include "internal.h"
 
+/* A list of ranges may stand for many functions: the file says nothing of what they come to. */
+static bool may_grow(const struct spans *spans, uint32_t room) {
+    return room > spans->room &&
+           symbol_charge((uint64_t)(room - spans->room) * sizeof(*spans->items));
+}
+
 int symbol_spans_add(struct spans *spans, uint64_t low, uint64_t high, uint32_t what) {
     if (low >= high)
         return 0;
     if (spans->count == spans->room) {
         uint32_t room = spans->room ? spans->room * 2 : 64;
         struct span *items =
-            room > spans->room ? reallocarray(spans->items, room, sizeof(*items)) : NULL;
+            may_grow(spans, room) ? reallocarray(spans->items, room, sizeof(*items)) : NULL;
         if (!items)
             return -ENOMEM;
         spans->items = items;

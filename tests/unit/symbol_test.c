@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <dwarf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -270,6 +271,27 @@ static void test_spans_however_they_lie(void **state) {
     assert_int_equal(symbol_spans_find(&spans, 2 * MANY)->what, MANY);
     assert_null(symbol_spans_find(&spans, 4 * MANY));
     symbol_spans_free(&spans);
+}
+
+/* A file of a megabyte can name billions: they are charged as what is read is. */
+static void test_spans_are_charged(void **state) {
+    (void)state;
+    static const uint64_t limit = 1ull << 30;
+    struct finder finder = {.held = limit - 64 * 1024};
+    struct finder *before = symbol_guard(&finder);
+    struct spans spans = {0};
+    int status = 0;
+    for (uint32_t i = 0; i < 100000 && status == 0; i++)
+        status = symbol_spans_add(&spans, i, i + 1, i);
+    assert_int_equal(status, -ENOMEM);
+    assert_in_range(spans.count, 1, 64 * 1024 / sizeof(*spans.items));
+    assert_true(finder.held <= limit);
+    symbol_spans_sort(&spans);
+    assert_int_equal(symbol_spans_find(&spans, 7)->what, 7);
+    symbol_spans_free(&spans);
+    finder.held -= limit - 64 * 1024;
+    symbol_forget_files(&finder);
+    symbol_guard(before);
 }
 
 static void test_inlined_frames_agree_with_addr2line(void **state) {
@@ -1014,6 +1036,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_innermost_span_is_found),
         cmocka_unit_test(test_spans_however_they_lie),
+        cmocka_unit_test(test_spans_are_charged),
         cmocka_unit_test(test_inlined_frames_agree_with_addr2line),
         cmocka_unit_test(test_names_of_real_libraries_hold_as_far_as_their_size),
         cmocka_unit_test(test_libc_has_malloc),
