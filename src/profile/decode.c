@@ -49,8 +49,8 @@ static int decode_arguments(struct profile_process *p, const struct region_view 
     return 0;
 }
 
-/* A text that is longer is none: all that look for a word in it, for each frame and site, would look
- * through it. */
+/* A text that is longer is none: all that look for a word in it, for each frame and site, would
+ * look through it. */
 static const char *text_of(const struct region_view *view, uint64_t string, size_t most) {
     const char *text = region_view_string(view, string);
     return strnlen(text, most + 1) <= most ? text : "";

@@ -202,8 +202,8 @@ static int tell_refused(const char *folder, int fd, const char *name, struct map
     if (status)
         return status == -ENOENT || status == -EISDIR ? 0 : each(data, path, why.text);
     enum source_kind kind = source_kind(&source);
-    if (kind == SOURCE_OTHER || (kind == SOURCE_REGION &&
-                                 folder_inspect(&source, maps, path, true, file) == -EINVAL))
+    if (kind == SOURCE_OTHER ||
+        (kind == SOURCE_REGION && folder_inspect(&source, maps, path, true, file) == -EINVAL))
         status = each(data, path, NULL);
     source_close(&source);
     return status;

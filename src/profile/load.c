@@ -97,7 +97,8 @@ static int load_entry(struct folder_load *l, const char *name, struct profile_er
     source.progress_data = l->data;
     source.done = l->done;
     source.total = l->total;
-    if (kind == SOURCE_REGION || kind == SOURCE_DUMP || (kind == SOURCE_OTHER && folder_is_our_name(name)))
+    if (kind == SOURCE_REGION || kind == SOURCE_DUMP ||
+        (kind == SOURCE_OTHER && folder_is_our_name(name)))
         status = load_source(&source, l->maps, path, l->profile, error);
     else if (l->warn) {
         profile_fail(&why, 0, path, 0, "skipped: %s",

@@ -336,8 +336,9 @@ static void add_labels(struct render_export *x, const struct export_sample *samp
 
 static void sample(struct render_export *x, const struct export_sample *sample) {
     const struct analyse_sums *sums = &sample->row->sums;
-    int64_t values[] = {export_signed(sums->allocs), export_signed(sums->bytes), export_signed(sums->live_blocks),
-                        export_signed(sums->live_bytes), export_signed(sums->allocator_ns)};
+    int64_t values[] = {export_signed(sums->allocs), export_signed(sums->bytes),
+                        export_signed(sums->live_blocks), export_signed(sums->live_bytes),
+                        export_signed(sums->allocator_ns)};
     uint64_t *ids = calloc(sample->stack->count + 1u, sizeof(*ids));
     Squall__Pprof__Sample row = SQUALL__PPROF__SAMPLE__INIT;
     Squall__Pprof__Sample *rows[] = {&row};

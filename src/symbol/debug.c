@@ -31,8 +31,9 @@ static int add_function(struct unit *unit, Dwarf_Die *die) {
         if (!added && unit->function_count == unit->function_room) {
             uint32_t room = unit->function_room ? unit->function_room * 2 : 64;
             uint64_t bytes = (room - unit->function_room) * sizeof(Dwarf_Die);
-            Dwarf_Die *functions =
-                symbol_charge(bytes) ? reallocarray(unit->functions, room, sizeof(*functions)) : NULL;
+            Dwarf_Die *functions = symbol_charge(bytes)
+                                       ? reallocarray(unit->functions, room, sizeof(*functions))
+                                       : NULL;
             if (!functions)
                 return -ENOMEM;
             unit->functions = functions;
@@ -217,8 +218,8 @@ static uint64_t line_bytes(Dwarf_Die *die) {
     Dwarf_Word offset;
     uint64_t bytes = 0;
     size_t names;
-    if (!elf || elf_getshdrstrndx(elf, &names) ||
-        !dwarf_attr(die, DW_AT_stmt_list, &attribute) || dwarf_formudata(&attribute, &offset))
+    if (!elf || elf_getshdrstrndx(elf, &names) || !dwarf_attr(die, DW_AT_stmt_list, &attribute) ||
+        dwarf_formudata(&attribute, &offset))
         return 0;
     while ((section = elf_nextscn(elf, section))) {
         GElf_Shdr header;
@@ -262,8 +263,9 @@ static void set_call(struct debug *debug, struct unit *unit, Dwarf_Die *die, str
     Dwarf_Word index, line;
     Dwarf_Files *files;
     size_t count;
-    if (!has_lines(debug, unit) || !dwarf_attr(die, DW_AT_call_file, &attribute) || dwarf_formudata(&attribute, &index) ||
-        dwarf_getsrcfiles(&unit->lines, &files, &count) || index >= count)
+    if (!has_lines(debug, unit) || !dwarf_attr(die, DW_AT_call_file, &attribute) ||
+        dwarf_formudata(&attribute, &index) || dwarf_getsrcfiles(&unit->lines, &files, &count) ||
+        index >= count)
         return;
     frame->file = file_of(unit, names, dwarf_filesrc(files, index, NULL, NULL));
     if (frame->file && dwarf_attr(die, DW_AT_call_line, &attribute) &&

@@ -133,7 +133,7 @@ int symbol_open_file(const char *path);
 int symbol_unpacked(int fd, uint64_t *bytes);
 /* Takes the charge back, too: for one that is not the file that was wanted. */
 void symbol_close_file(int fd);
-/* Charges the finder that is guarded for what libdw makes of a file. False: it would be too much. */
+/* Charges the finder that is guarded for what is made of a file. False: it would be too much. */
 bool symbol_charge(uint64_t bytes);
 /* The finder's charges, when all of its files are closed. */
 void symbol_forget_files(struct finder *finder);

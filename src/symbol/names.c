@@ -25,8 +25,8 @@
 #define SHOWN_MAX 65536u   /* a longer one is given up */
 /* A shorter one has no room for many levels; real ones take some microseconds. */
 #define TIMED_FROM 48u
-#define TICK_NS 15000000 /* of a processor: a name has one to two */
-#define GIVEN_UP_MAX 16u /* in all: after that long ones are shown as they are */
+#define TICK_NS 15000000       /* of a processor: a name has one to two */
+#define GIVEN_UP_MAX 16u       /* in all: after that long ones are shown as they are */
 #ifndef sigev_notify_thread_id /* an older C library has no name for it */
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
@@ -72,13 +72,13 @@ static void collect(const char *text, size_t length, void *opaque) {
     output->length += length;
 }
 
-/* What a thread demangles against time. Its timer is not set for each name, which would take as long as
- * the name, but goes on until it finds none. */
+/* What a thread demangles against time. Its timer is not set for each name, which would take as
+ * long as the name, but goes on until it finds none. */
 static _Thread_local struct watchdog {
     timer_t timer;
     bool made;
     volatile bool runs;
-    volatile unsigned ticks;      /* since the name was begun */
+    volatile unsigned ticks;        /* since the name was begun */
     struct output *volatile output; /* NULL = none is */
 } watchdog;
 static atomic_uint given_up;
@@ -102,7 +102,8 @@ static bool make_watchdog(void) {
     event.sigev_notify_thread_id = gettid();
     sigemptyset(&set);
     sigaddset(&set, SIGPROF);
-    return sigaction(SIGPROF, &action, NULL) == 0 && pthread_sigmask(SIG_UNBLOCK, &set, NULL) == 0 &&
+    return sigaction(SIGPROF, &action, NULL) == 0 &&
+           pthread_sigmask(SIG_UNBLOCK, &set, NULL) == 0 &&
            timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &watchdog.timer) == 0;
 }
 

@@ -126,7 +126,8 @@ static void test_hostile_names(void **state) {
     }
 }
 
-/* A region may hold any number; where those of a format have a sign, none becomes a negative one. */
+/* A region may hold any number; where those of a format have a sign, none becomes a negative one.
+ */
 static void test_numbers_beyond_signed_ones(void **state) {
     (void)state;
     static const char *const largest[RENDER_FORMATS] = {

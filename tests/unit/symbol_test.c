@@ -490,7 +490,7 @@ static void test_units_that_no_program_has_are_left_out(void **state) {
         uint32_t length;
         uint16_t version;
         uint8_t kinds[4], address_size, kind;
-    } *units;
+    } * units;
     struct symbol_frame frames[4];
     size_t size, own;
     _Static_assert(sizeof(*units) == 12, "a unit");
@@ -516,7 +516,8 @@ static void test_units_that_no_program_has_are_left_out(void **state) {
     free(more);
     free(info);
     free(all);
-    run("objcopy --update-section .debug_info=info --update-section .debug_abbrev=kinds u.so many.so");
+    run("objcopy --update-section .debug_info=info --update-section .debug_abbrev=kinds u.so "
+        "many.so");
     for (unsigned i = 0; i < 2; i++) {
         const char *path = in_folder(i ? "many.so" : "u.so");
         struct symbols *s = symbol_open(NULL);
