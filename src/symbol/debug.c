@@ -238,9 +238,16 @@ static uint64_t line_bytes(Dwarf_Die *die) {
  * where there is no memory for them. */
 static bool has_lines(struct debug *debug, struct unit *unit) {
     if (!unit->lines_weighed) {
+        Dwarf_Lines *lines;
+        size_t count = 0;
+        uint64_t most = line_bytes(&unit->lines) * LINE_ROW;
         unit->lines_weighed = true;
-        unit->lines_fit = symbol_charge(line_bytes(&unit->lines) * LINE_ROW);
+        unit->lines_fit = symbol_charge(most);
         debug->lines_left_out |= !unit->lines_fit;
+        /* A compiler's rows take four bytes or more: then there is room for other units'. */
+        if (unit->lines_fit && dwarf_getsrclines(&unit->lines, &lines, &count) == 0 &&
+            count * LINE_ROW < most)
+            symbol_give_back(most - count * LINE_ROW);
     }
     return unit->lines_fit;
 }

@@ -63,6 +63,10 @@ bool symbol_charge(uint64_t bytes) {
     return charge(symbol_guarded(), bytes);
 }
 
+void symbol_give_back(uint64_t bytes) {
+    give_back(symbol_guarded(), bytes);
+}
+
 static bool is_copied(const struct stat *status) {
     if (status->st_uid == 0)
         return status->st_mode & (S_IWGRP | S_IWOTH);

@@ -135,6 +135,7 @@ int symbol_unpacked(int fd, uint64_t *bytes);
 void symbol_close_file(int fd);
 /* Charges the finder that is guarded for what is made of a file. False: it would be too much. */
 bool symbol_charge(uint64_t bytes);
+void symbol_give_back(uint64_t bytes); /* that were charged, and are not taken after all */
 /* The finder's charges, when all of its files are closed. */
 void symbol_forget_files(struct finder *finder);
 

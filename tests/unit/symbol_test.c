@@ -440,45 +440,71 @@ static void test_sizes_bound_names(void **state) {
     symbol_close(s);
 }
 
-/* A row of a table of lines is a byte of the file, which may be packed, and a hundred of memory. */
-static void test_lines_that_take_too_much_memory_are_left_out(void **state) {
-    (void)state;
-    static const char source[] = "int lines_of(int x) { return x + 1; }\n";
-    enum { ROWS = 12 << 20, TAIL = 3 /* the end of a sequence */ };
-    struct symbol_frame frames[4];
+/* Makes `to` of l.so with `count` bytes more in its program of lines, each of which is `opcode`. */
+static void pad_lines(const char *to, uint8_t opcode, size_t count) {
+    enum { TAIL = 3 /* the end of a sequence */ };
     size_t size;
     uint32_t length;
-    write_file("l.c", source, sizeof(source) - 1);
-    run("gcc -g -gdwarf-4 -shared -fPIC l.c -o l.so && "
-        "objcopy --dump-section .debug_line=lines l.so /dev/null");
-    char *lines = read_file("lines", &size), *more = malloc(size + ROWS);
+    char *lines = read_file("lines", &size), *more = malloc(size + count);
     assert_non_null(more);
     memcpy(&length, lines, sizeof(length));
     assert_int_equal(length + sizeof(length), size);
-    length += ROWS;
+    length += (uint32_t)count;
     memcpy(more, lines, size - TAIL);
     memcpy(more, &length, sizeof(length));
-    memset(more + size - TAIL, DW_LNS_copy, ROWS);
-    memcpy(more + size - TAIL + ROWS, lines + size - TAIL, TAIL);
-    write_file("lines", more, size + ROWS);
+    memset(more + size - TAIL, opcode, count);
+    memcpy(more + size - TAIL + count, lines + size - TAIL, TAIL);
+    write_file("more", more, size + count);
     free(lines);
     free(more);
-    run("objcopy --update-section .debug_line=lines l.so long.so && "
-        "objcopy --compress-debug-sections=zlib long.so packed.so");
+    run("objcopy --update-section .debug_line=more l.so %s", to);
+}
+
+static void make_lines(void) {
+    static const char source[] = "int lines_of(int x) { return x + 1; }\n";
+    write_file("l.c", source, sizeof(source) - 1);
+    run("gcc -g -gdwarf-4 -shared -fPIC l.c -o l.so && "
+        "objcopy --dump-section .debug_line=lines l.so /dev/null");
+}
+
+static void expect_line(struct symbols *s, const char *path, bool has) {
+    struct symbol_frame frames[4];
+    uint32_t m = module(s, path);
+    assert_int_equal(symbol_frames(s, m, address_of(path, "lines_of"), frames, 4), 1);
+    assert_string_equal(frames[0].function, "lines_of");
+    assert_int_equal(frames[0].line, has ? 1 : 0);
+    assert_int_equal(symbol_trouble(s, m) == NULL, has);
+}
+
+/* A row of a table of lines is a byte of the file, which may be packed, and a hundred of memory. */
+static void test_lines_that_take_too_much_memory_are_left_out(void **state) {
+    (void)state;
+    make_lines();
+    pad_lines("long.so", DW_LNS_copy, 12 << 20);
+    run("objcopy --compress-debug-sections=zlib long.so packed.so");
     const struct {
         const char *path;
         bool fits;
     } files[] = {{"l.so", true}, {"long.so", false}, {"packed.so", false}};
     for (unsigned i = 0; i < ARRAY_SIZE(files); i++) {
-        const char *path = in_folder(files[i].path);
         struct symbols *s = symbol_open(NULL);
-        uint32_t m = module(s, path);
-        assert_int_equal(symbol_frames(s, m, address_of(path, "lines_of"), frames, 4), 1);
-        assert_string_equal(frames[0].function, "lines_of");
-        assert_int_equal(frames[0].line, files[i].fits ? 1 : 0);
-        assert_int_equal(symbol_trouble(s, m) == NULL, files[i].fits);
+        expect_line(s, in_folder(files[i].path), files[i].fits);
         symbol_close(s);
     }
+}
+
+/* A program may be long, and its table short: nothing of that is left to pay. */
+static void test_lines_are_charged_by_what_they_come_to(void **state) {
+    (void)state;
+    char name[16];
+    make_lines();
+    struct symbols *s = symbol_open(NULL);
+    for (int i = 0; i < 4; i++) {
+        snprintf(name, sizeof(name), "long%d.so", i);
+        pad_lines(name, DW_LNS_negate_stmt, 5 << 20);
+        expect_line(s, in_folder(name), true);
+    }
+    symbol_close(s);
 }
 
 /* And so is a unit. The one that says where the function is comes behind them. */
@@ -1043,6 +1069,7 @@ int main(void) {
         cmocka_unit_test(test_libc_has_malloc),
         cmocka_unit_test(test_sizes_bound_names),
         cmocka_unit_test(test_lines_that_take_too_much_memory_are_left_out),
+        cmocka_unit_test(test_lines_are_charged_by_what_they_come_to),
         cmocka_unit_test(test_units_that_no_program_has_are_left_out),
         cmocka_unit_test(test_rust_names),
         cmocka_unit_test(test_a_name_that_explodes_is_shown_as_it_is),
