@@ -91,15 +91,24 @@ static void *lookup(const struct elf_dynamic *object, const char *name) {
     return f ? f : elf_lookup(&d, name);
 }
 
-static void *lookup_in(const struct link_map *map, const char *name) {
+/* Whether there is one. An indirect function is not asked where it leads: its object may not be
+ * relocated. */
+static bool has(const struct elf_dynamic *object, const char *name) {
+    struct elf_dynamic d = *object;
+    bool found = elf_symbol(&d, name) != NULL;
+    d.versions = NULL;
+    return found || elf_symbol(&d, name);
+}
+
+static bool map_has(const struct link_map *map, const char *name) {
     struct elf_dynamic d;
     elf_dynamic_of_map(map, &d);
-    return lookup(&d, name);
+    return has(&d, name);
 }
 
 static bool is_preceded(const char *name) {
     for (const struct link_map *m = elf_first_map(); m && !is_ours(m); m = m->l_next)
-        if (lookup_in(m, name))
+        if (map_has(m, name))
             return true;
     return false;
 }
@@ -111,7 +120,7 @@ static const struct link_map *find_malloc(const struct link_map **first) {
     while (m && !is_ours(m))
         m = m->l_next;
     *first = m = m ? m->l_next : NULL;
-    while (m && !lookup_in(m, "malloc"))
+    while (m && !map_has(m, "malloc"))
         m = m->l_next;
     return m;
 }
@@ -133,7 +142,7 @@ static void find_all(const struct link_map *first) {
                 continue;
             found |= 1ull << i;
             real.next[i] = f;
-            if (i >= HOOK_FIRST_OPERATOR && lookup(&d, "malloc"))
+            if (i >= HOOK_FIRST_OPERATOR && has(&d, "malloc"))
                 __atomic_fetch_or(&direct, 1ull << i, __ATOMIC_RELAXED);
             else if (i >= HOOK_FIRST_OPERATOR)
                 RELAXED_STORE(&real.forward[i], f);
@@ -245,7 +254,7 @@ bool real_resolve(void) {
     if (!where)
         return false;
     find_all(first);
-    real.is_glibc = lookup_in(where, "__libc_start_main") != NULL;
+    real.is_glibc = map_has(where, "__libc_start_main");
     /* Then the program's calls never reach our hooks. */
     real.is_foreign = is_preceded("malloc");
     withdraw_unfollowed();

@@ -30,9 +30,9 @@ struct real {
 } __attribute__((aligned(64)));
 extern struct real real HIDDEN;
 
-/* Looks for everything in hooks.h, in the objects that were loaded with the program; names that
- * none of them defines are not exported any more. Returns false while the loader's list cannot be
- * read. */
+/* Looks for everything in hooks.h, in the objects that were loaded with the program; operators
+ * that none of them defines are not exported any more. Returns false while the loader's list cannot
+ * be read. */
 bool real_resolve(void);
 struct real_operator {
     void

@@ -105,8 +105,12 @@ elif ! command -v bpftrace >/dev/null; then
     echo "ok bpftrace # skip bpftrace is not installed"
 else
     for mode in default exact; do
-        fresh
-        trace under "mode:$mode,sample:32k,seed:1" "$TMPDIR/probes" >"$TMPDIR/said" || break
+        # One that is asked again as it begins to print at last prints nothing.
+        for _ in 1 2 3 4 5; do
+            fresh
+            trace under "mode:$mode,sample:32k,seed:1" "$TMPDIR/probes" >"$TMPDIR/said" || break 2
+            ! grep -q '^@weights' "$TMPDIR/counted" || break
+        done
         report "$TMPDIR/json"
         check "bpftrace's sums are the report's, $mode mode" "$TMPDIR/json" "$TMPDIR/counted" <<'P'
 from squall import *
