@@ -5,6 +5,7 @@
 root=$here/../..
 mapfile -t objects < <(find "$(dirname "$(realpath "$SQUALL_LIB")")/shim/src" -name '*.o' 2>/dev/null)
 [ ${#objects[@]} -gt 40 ] || { echo "needs the library's objects beside it"; exit 77; }
+[ -z "${COUNTED:-}" ] || { echo "the library that is counted is linked otherwise"; exit 77; }
 build grower
 gcc -shared -nostdlib -Wl,-soname,libsquall.so -Wl,-z,now -Wl,-z,relro -Wl,-z,separate-code \
     -Wl,--version-script="$root/src/shim/exports.map" -Wl,--build-id=sha1 -Wl,--hash-style=both \
