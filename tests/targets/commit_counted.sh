@@ -4,9 +4,9 @@
 # namespace the setting only reads so.
 . "$(dirname "$0")/lib.sh"
 [ "$(id -u)" = 0 ] || { echo "needs root, to mount"; exit 77; }
-if [ -z "${COUNTED-}" ]; then
+if [ -z "${IN_NAMESPACE-}" ]; then
     unshare -m true 2>/dev/null || { echo "no namespaces here"; exit 77; }
-    exec env COUNTED=1 unshare -m --propagation private bash "$0"
+    exec env IN_NAMESPACE=1 unshare -m --propagation private bash "$0"
 fi
 cat >"$TMPDIR/sum.c" <<'C'
 #include <stdio.h>
