@@ -128,109 +128,102 @@ bool folder_is_our_name(const char *name) {
             (length > 7 && strcmp(name + length - 7, ".squall") == 0));
 }
 
-/* A file of a folder, if it is ours: 0, or why not. */
-static int inspect_name(const char *folder, int fd, const char *name, struct maps *maps,
-                        struct profile_file *file) {
-    char path[4096];
-    struct source source;
-    int status = fits(snprintf(path, sizeof path, "%s/%s", folder, name), sizeof path);
-    if (status == 0)
-        status = source_open(&source, fd, name, false, NULL);
-    if (status)
-        return status;
-    enum source_kind kind = source_kind(&source);
-    status = -EINVAL;
-    if (kind == SOURCE_REGION || kind == SOURCE_DUMP)
-        status = folder_inspect(&source, maps, path, true, file);
-    source_close(&source);
-    return status;
-}
+/* ---- going through a folder ---- */
 
-static int list(const char *folder, int (*wanted)(const struct dirent *entry),
-                int (*each)(void *data, const struct profile_file *file), void *data) {
+struct walk {
+    const char *folder;
+    int fd;
+    struct maps *maps;
+    struct profile_file *file; /* room for one */
+    int (*each)(void *data, const struct profile_file *file);
+    int (*each_refused)(void *data, const char *path, const char *why);
+    void *data;
+};
+
+/* Calls `look` for each name that is `wanted`, in their order, until it returns other than 0. */
+static int go_through(struct walk *w, int (*wanted)(const struct dirent *entry),
+                      int (*look)(struct walk *w, const char *name)) {
     struct dirent **names;
-    struct profile_file *file = malloc(sizeof *file);
-    struct maps *maps = maps_open();
-    int status = 0, fd = held_folder(folder);
-    int count = fd < 0 ? -1 : scandirat(fd, ".", &names, wanted, alphasort);
-    if (fd < 0) {
-        status = fd;
-        goto cleanup;
-    }
+    w->file = malloc(sizeof *w->file);
+    w->maps = maps_open();
+    w->fd = held_folder(w->folder);
+    int status = w->fd < 0 ? w->fd : 0;
+    int count = status ? -1 : scandirat(w->fd, ".", &names, wanted, alphasort);
     if (count < 0) {
-        status = -errno;
+        status = status ? status : -errno;
         goto cleanup;
     }
-    if (!file || !maps)
+    if (!w->file || !w->maps)
         status = -ENOMEM;
     for (int i = 0; i < count; i++) {
-        if (status == 0 && inspect_name(folder, fd, names[i]->d_name, maps, file) == 0)
-            status = each(data, file);
+        if (status == 0)
+            status = look(w, names[i]->d_name);
         free(names[i]);
     }
     free(names);
 cleanup:
-    if (fd >= 0)
-        close(fd);
-    maps_close(maps);
-    free(file);
+    if (w->fd >= 0)
+        close(w->fd);
+    maps_close(w->maps);
+    free(w->file);
     return status;
+}
+
+/* A file that is ours. */
+static int look_at_sound(struct walk *w, const char *name) {
+    char path[4096];
+    struct source source;
+    int status = fits(snprintf(path, sizeof path, "%s/%s", w->folder, name), sizeof path);
+    if (status || source_open(&source, w->fd, name, false, NULL) != 0)
+        return 0;
+    enum source_kind kind = source_kind(&source);
+    status = -EINVAL;
+    if (kind == SOURCE_REGION || kind == SOURCE_DUMP)
+        status = folder_inspect(&source, w->maps, path, true, w->file);
+    source_close(&source);
+    return status ? 0 : w->each(w->data, w->file);
 }
 
 int profile_list(const char *folder, int (*each)(void *data, const struct profile_file *file),
                  void *data) {
-    return list(folder, visible, each, data);
+    struct walk w = {.folder = folder, .each = each, .data = data};
+    return go_through(&w, visible, look_at_sound);
 }
 
 int profile_list_unfinished(const char *folder,
                             int (*each)(void *data, const struct profile_file *file), void *data) {
-    return list(folder, unfinished, each, data);
+    struct walk w = {.folder = folder, .each = each, .data = data};
+    return go_through(&w, unfinished, look_at_sound);
 }
 
 /* As `report` has it (load.c): what cannot be opened is left out with a word, what can and is no
  * region though it is named as one is broken. */
-static int tell_refused(const char *folder, int fd, const char *name, struct maps *maps,
-                        struct profile_file *file,
-                        int (*each)(void *data, const char *path, const char *why), void *data) {
+static int look_at_refused(struct walk *w, const char *name) {
     char path[4096];
     struct source source;
     struct profile_error why = {.text = ""};
-    int status = fits(snprintf(path, sizeof path, "%s/%s", folder, name), sizeof path);
+    int status = fits(snprintf(path, sizeof path, "%s/%s", w->folder, name), sizeof path);
     if (status || !folder_is_our_name(name))
         return 0;
-    status = source_open(&source, fd, name, false, &why);
+    status = source_open(&source, w->fd, name, false, &why);
     if (status)
-        return status == -ENOENT || status == -EISDIR ? 0 : each(data, path, why.text);
+        return status == -ENOENT || status == -EISDIR ? 0
+                                                      : w->each_refused(w->data, path, why.text);
     enum source_kind kind = source_kind(&source);
-    if (kind == SOURCE_OTHER ||
-        (kind == SOURCE_REGION && folder_inspect(&source, maps, path, true, file) == -EINVAL))
-        status = each(data, path, NULL);
+    bool is_broken = kind == SOURCE_OTHER ||
+                     (kind == SOURCE_REGION &&
+                      folder_inspect(&source, w->maps, path, true, w->file) == -EINVAL);
     source_close(&source);
-    return status;
+    return is_broken ? w->each_refused(w->data, path, NULL) : 0;
 }
 
 int profile_list_refused(const char *folder,
                          int (*each)(void *data, const char *path, const char *why), void *data) {
-    struct dirent **names = NULL;
-    struct profile_file *file = malloc(sizeof *file);
-    struct maps *maps = maps_open();
-    int fd = held_folder(folder), status = fd < 0 ? fd : file && maps ? 0 : -ENOMEM;
-    int count = status ? 0 : scandirat(fd, ".", &names, visible, alphasort);
-    if (count < 0)
-        status = -errno;
-    for (int i = 0; i < count; i++) {
-        if (status == 0)
-            status = tell_refused(folder, fd, names[i]->d_name, maps, file, each, data);
-        free(names[i]);
-    }
-    if (count >= 0)
-        free(names);
-    if (fd >= 0)
-        close(fd);
-    maps_close(maps);
-    free(file);
-    return status;
+    struct walk w = {.folder = folder, .each_refused = each, .data = data};
+    return go_through(&w, visible, look_at_refused);
 }
+
+/* ---- one file ---- */
 
 int profile_remove(const struct profile_file *file) {
     struct profile_file now;
