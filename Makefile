@@ -18,6 +18,8 @@ SHIM_CFLAGS := $(COMMON) -O2 -fPIC -ffreestanding -fno-builtin -fvisibility=hidd
   -fasynchronous-unwind-tables -fomit-frame-pointer
 # gcc zeroes structs of a few words with "rep stos", which costs ten times what the stores do.
 SHIM_CFLAGS += $(if $(findstring clang,$(CC)),,-mmemset-strategy=unrolled_loop:256:noalign,rep_8byte:-1:noalign)
+# Of the library itself: what else has these flags (Go's blob) never runs in a sandbox.
+LIBRARY_CFLAGS = $(SHIM_CFLAGS) -DSQUALL_SHIM
 # Who opens it (a program that looks for plugins) must not take it away: what it changed leads into it.
 SHIM_LDFLAGS := -shared -nostdlib -Wl,-soname,libsquall.so -Wl,-z,now -Wl,-z,relro \
   -Wl,-z,separate-code -Wl,-z,nodelete \
@@ -107,7 +109,7 @@ $(B)/squall: $(READ_OBJ) $(TOOL_OBJ)
 $(B)/shim/%.o: %.c $(B)/flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(SHIM_CFLAGS) $(SHIM_COUNTED) -DSQUALL_SHIM -c -o $@ $<
+	$(Q)$(CC) $(LIBRARY_CFLAGS) $(SHIM_COUNTED) -c -o $@ $<
 
 $(B)/read/%.o: %.c $(B)/flags
 	$(call say,CC,$<)

@@ -32,7 +32,7 @@ $(B)/coverage/shim_counters.o: tests/coverage/shim_counters.c $(B)/flags
 $(B)/parts/%.o: %.c $(B)/flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(SHIM_CFLAGS) $(PARTS_COUNTED) -DSQUALL_SHIM -c -o $@ $<
+	$(Q)$(CC) $(LIBRARY_CFLAGS) $(PARTS_COUNTED) -c -o $@ $<
 
 $(B)/counters_dump: tests/coverage/counters_dump.c
 	$(call say,CC,$<)
